@@ -1,0 +1,70 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The rooms of the house, lowest first. Arrows point downward only; see docs/ARCHITECTURE.md.
+let package = Package(
+  name: "sluice",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "sluice", targets: ["sluice"])
+  ],
+  targets: [
+    // C libraries of the system's package manager: module maps and the thinnest shims.
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl",
+      providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+    .systemLibrary(
+      name: "CJansson", pkgConfig: "jansson",
+      providers: [.apt(["libjansson-dev"]), .brew(["jansson"])]),
+    .systemLibrary(
+      name: "CYaml", pkgConfig: "yaml-0.1",
+      providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
+    .systemLibrary(
+      name: "CIsal", pkgConfig: "libisal",
+      providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd",
+      providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(
+      name: "CCrypto", pkgConfig: "libcrypto",
+      providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .target(name: "CDuckDB", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+
+    // Leaves: any room may import these two.
+    .target(name: "Core", dependencies: ["CJansson"]),
+    .target(name: "Kernels", dependencies: ["CIsal", "CZstd", "CZlib", "CCrypto"]),
+
+    .target(name: "Formats", dependencies: ["Core", "Kernels"]),
+    .target(name: "Project", dependencies: ["Core", "Kernels", "CYaml"]),
+    .target(name: "Transport", dependencies: ["Core", "CCurl"]),
+    .target(name: "Stores", dependencies: ["Core", "Kernels", "Transport"]),
+    .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores"]),
+    .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),
+    .target(name: "Auditing", dependencies: ["Core", "Project", "Engines", "Lake"]),
+    .target(
+      name: "Pipelines",
+      dependencies: [
+        "Core", "Kernels", "Formats", "Project", "Stores", "Lake", "Engines", "Auditing",
+      ]),
+    .executableTarget(
+      name: "sluice",
+      dependencies: ["Core", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines"]),
+    .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels"]),
+
+    .testTarget(name: "CoreTests", dependencies: ["Core"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+    .testTarget(name: "ProjectTests", dependencies: ["Project"]),
+    .testTarget(name: "TransportTests", dependencies: ["Transport"]),
+    .testTarget(name: "StoresTests", dependencies: ["Stores"]),
+    .testTarget(name: "LakeTests", dependencies: ["Lake"]),
+    .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
+    .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
+    .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
+    .testTarget(name: "Integration", dependencies: ["Core", "sluice", "sluice-sample"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

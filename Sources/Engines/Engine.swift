@@ -1,0 +1,122 @@
+import Core
+
+/// One SELECT and all it needs: nothing is looked up anywhere else.
+public struct Query: Sendable {
+  /// One SELECT. Names after FROM and JOIN are keys of `inputs`; values are `$name` parameters.
+  public var sql: String
+  public var parameters: [String: Value]
+  public var inputs: [String: Input]
+  /// What messages call this query: a model's or a file's name.
+  public var label: String
+
+  public init(
+    sql: String, parameters: [String: Value] = [:], inputs: [String: Input] = [:],
+    label: String = "query"
+  ) {
+    self.sql = sql
+    self.parameters = parameters
+    self.inputs = inputs
+    self.label = label
+  }
+
+  /// What a name after FROM stands for.
+  public indirect enum Input: Sendable {
+    /// Parquet files read by field ID into `schema`; columns a file lacks are null.
+    case files([DataFile], schema: Schema)
+    /// Validated rows that can be read once, by several threads.
+    case batches(any BatchSource)
+    case rows(RowSet)
+    /// A view: its own SELECT over its own inputs.
+    case view(Query)
+  }
+}
+
+/// Where and how `compute` writes.
+public struct Output: Sendable {
+  public struct SortKey: Sendable, Hashable {
+    public var column: String
+    public var isDescending: Bool
+    public init(_ column: String, isDescending: Bool = false) {
+      self.column = column
+      self.isDescending = isDescending
+    }
+  }
+
+  /// Every column of the result is cast to its type here and written under its ID, in this order.
+  public var schema: Schema
+  /// Local path or URI of a fresh directory; files go right below it.
+  public var location: String
+  /// Nulls first, strings by bytes. Empty: any order.
+  public var sort: [SortKey]
+
+  public init(schema: Schema, location: String, sort: [SortKey] = []) {
+    self.schema = schema
+    self.location = location
+    self.sort = sort
+  }
+}
+
+/// A text file for people and programs outside the lake.
+public struct TextOutput: Sendable {
+  public enum Format: Sendable, Hashable { case csv(header: Bool), parquet }
+  public var format: Format
+  public var columns: [String]
+  public var sort: [Output.SortKey]
+  /// A local path.
+  public var path: String
+
+  public init(format: Format, columns: [String], sort: [Output.SortKey], path: String) {
+    self.format = format
+    self.columns = columns
+    self.sort = sort
+    self.path = path
+  }
+}
+
+/// What a query says of itself, found by parsing it.
+public struct QueryShape: Sendable, Hashable {
+  /// The names after FROM and JOIN that no CTE defines, as written (`blocked`,
+  /// `wordindex.words`), each once, sorted.
+  public var inputs: [String]
+  /// The `$name` parameters it uses, without the `$`, each once, sorted.
+  public var parameters: [String]
+
+  public init(inputs: [String], parameters: [String]) {
+    self.inputs = inputs
+    self.parameters = parameters
+  }
+}
+
+/// Reads files and writes files. An engine never sees table metadata, so DuckDB and Spark are
+/// interchangeable and Sluice alone owns commits.
+public protocol Engine: Sendable {
+  /// `duckdb` or `spark`, with its version, for run records.
+  var name: String { get }
+
+  /// Parses a query without running it.
+  ///
+  /// - Throws: `EngineError` `.badQuery` with line and column, also for more than one statement,
+  ///   anything but a SELECT, table functions and file names in FROM, and PIVOT.
+  func shape(of sql: String, label: String) throws -> QueryShape
+
+  /// Runs a query and writes its rows as Parquet files that nothing refers to yet.
+  ///
+  /// - Returns: The files with exact row counts, sizes and statistics; empty for zero rows.
+  func compute(
+    _ query: Query, into output: Output, cancellation: Cancellation,
+    progress: @escaping @Sendable (Double) -> Void
+  ) throws -> [DataFile]
+
+  /// Runs a query whose result fits in memory: checks, unit tests.
+  func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet
+
+  /// Runs a query and hands its rows over in pieces, in order; `visit` gets the schema each time.
+  func stream(
+    _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
+  ) throws
+
+  /// Runs a query and writes one file for an export.
+  ///
+  /// - Returns: The number of rows written.
+  func export(_ query: Query, to output: TextOutput, cancellation: Cancellation) throws -> Int64
+}
