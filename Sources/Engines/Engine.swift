@@ -80,10 +80,14 @@ public struct QueryShape: Sendable, Hashable {
   public var inputs: [String]
   /// The `$name` parameters it uses, without the `$`, each once, sorted.
   public var parameters: [String]
+  /// The syntax tree in a canonical form: equal for two texts that differ only in white space,
+  /// comments and positions. Part of a definition's fingerprint (rule 14).
+  public var syntax: String
 
-  public init(inputs: [String], parameters: [String]) {
+  public init(inputs: [String], parameters: [String], syntax: String) {
     self.inputs = inputs
     self.parameters = parameters
+    self.syntax = syntax
   }
 }
 
