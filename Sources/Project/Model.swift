@@ -1,0 +1,134 @@
+import Core
+
+/// The definition of a table, or of several where an operator owns them.
+public struct Model: Sendable {
+  public enum Kind: String, Sendable, CaseIterable {
+    /// Computed when it is read.
+    case view
+    /// Rebuilt when an input changed.
+    case full
+    /// Replaces the rows of one interval.
+    case interval
+    /// An operator that owns the tables in `outputs`.
+    case `operator`
+  }
+
+  public enum OnDefinition: String, Sendable, CaseIterable { case fail, rebuild }
+
+  public var name: String
+  public var pipeline: String
+  public var kind: Kind
+  public var description: String?
+  /// Its `<model>.yaml`, as messages name it.
+  public var file: String
+  public var sql: SQLFile?
+  /// The same query in Spark's words, where they differ.
+  public var sparkSQL: SQLFile?
+  /// Of the inputs that say something; `settings(ofInput:)` knows the defaults.
+  public var inputs: [String: InputSettings]
+  public var onDefinition: OnDefinition
+  public var sort: [SortKey]
+  /// With descriptions; IDs are 0. Empty for `kind: operator`.
+  public var columns: Schema
+  public var checks: [Check]
+  public var `operator`: Operator?
+  /// Empty unless `kind: operator`.
+  public var outputs: [Output]
+  public var tags: [String]
+
+  public init(
+    name: String, pipeline: String, kind: Kind, description: String? = nil, file: String = "",
+    sql: SQLFile? = nil, sparkSQL: SQLFile? = nil, inputs: [String: InputSettings] = [:],
+    onDefinition: OnDefinition = .fail, sort: [SortKey] = [], columns: Schema = Schema([]),
+    checks: [Check] = [], `operator`: Operator? = nil, outputs: [Output] = [], tags: [String] = []
+  ) {
+    self.name = name
+    self.pipeline = pipeline
+    self.kind = kind
+    self.description = description
+    self.file = file
+    self.sql = sql
+    self.sparkSQL = sparkSQL
+    self.inputs = inputs
+    self.onDefinition = onDefinition
+    self.sort = sort
+    self.columns = columns
+    self.checks = checks
+    self.operator = `operator`
+    self.outputs = outputs
+    self.tags = tags
+  }
+
+  /// `pipeline.model`.
+  public var qualifiedName: String { "\(pipeline).\(name)" }
+
+  public func settings(ofInput name: String) -> InputSettings { inputs[name] ?? InputSettings() }
+
+  /// One SELECT in a file of its own.
+  public struct SQLFile: Sendable, Hashable {
+    /// Absolute.
+    public var path: String
+    /// As messages name it.
+    public var displayPath: String
+    public var text: String
+
+    public init(path: String, displayPath: String, text: String) {
+      self.path = path
+      self.displayPath = displayPath
+      self.text = text
+    }
+  }
+
+  public struct InputSettings: Sendable, Hashable {
+    public enum OnInputChange: String, Sendable, CaseIterable { case ignore, rebuild }
+    public var onInputChange: OnInputChange
+
+    public init(onInputChange: OnInputChange = .rebuild) { self.onInputChange = onInputChange }
+  }
+
+  /// A native operator and its settings.
+  public struct Operator: Sendable {
+    public var name: String
+    public var settings: JSON
+    /// What its settings read: the value of each `input:`.
+    public var inputs: [Input]
+    public var place: Place
+
+    public init(name: String, settings: JSON, inputs: [Input] = [], place: Place = .nowhere) {
+      self.name = name
+      self.settings = settings
+      self.inputs = inputs
+      self.place = place
+    }
+
+    public struct Input: Sendable {
+      public var name: String
+      public var place: Place
+
+      public init(name: String, place: Place = .nowhere) {
+        self.name = name
+        self.place = place
+      }
+    }
+  }
+
+  /// One of the tables an operator owns.
+  public struct Output: Sendable {
+    public var name: String
+    public var description: String?
+    public var columns: Schema
+    public var checks: [Check]
+    public var place: Place
+
+    public init(
+      name: String, description: String? = nil, columns: Schema, checks: [Check] = [],
+      place: Place = .nowhere
+    ) {
+      self.name = name
+      self.description = description
+      self.columns = columns
+      self.checks = checks
+      self.place = place
+    }
+  }
+}

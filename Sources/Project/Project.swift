@@ -1,0 +1,98 @@
+import Core
+
+/// Everything the project files say, checked, with every default filled in.
+public struct Project: Sendable {
+  /// Absolute path of the folder that holds `sluice.yaml`.
+  public var directory: String
+  /// Where tables live: an absolute path, or a URI such as `s3://bucket/lake`.
+  public var lake: String
+  public var catalog: CatalogKind
+  public var engine: EngineSettings
+  public var cache: CacheSettings
+  /// The profile in force; nil where the project has none.
+  public var profile: String?
+  /// By name.
+  public var pipelines: [Pipeline]
+
+  public init(
+    directory: String, lake: String, catalog: CatalogKind, engine: EngineSettings,
+    cache: CacheSettings, profile: String?, pipelines: [Pipeline]
+  ) {
+    self.directory = directory
+    self.lake = lake
+    self.catalog = catalog
+    self.engine = engine
+    self.cache = cache
+    self.profile = profile
+    self.pipelines = pipelines
+  }
+
+  public subscript(pipeline name: String) -> Pipeline? { pipelines.first { $0.name == name } }
+}
+
+/// How tables are found and committed.
+public enum CatalogKind: String, Sendable, CaseIterable {
+  /// Metadata files in the lake itself.
+  case storage
+}
+
+/// Which engine computes, and with how much of the machine.
+public struct EngineSettings: Sendable, Hashable {
+  public enum Kind: String, Sendable, CaseIterable { case duckdb, spark }
+  public var use: Kind
+  /// Nil leaves it to the engine.
+  public var memoryBytes: Int64?
+  public var threads: Int
+  /// Absolute path of the directory for what does not fit in memory.
+  public var spill: String
+
+  public init(use: Kind, memoryBytes: Int64?, threads: Int, spill: String) {
+    self.use = use
+    self.memoryBytes = memoryBytes
+    self.threads = threads
+    self.spill = spill
+  }
+}
+
+/// The content-addressed cache of fetched objects.
+public struct CacheSettings: Sendable, Hashable {
+  /// Absolute path.
+  public var path: String
+  public var maxBytes: Int64
+
+  public init(path: String, maxBytes: Int64) {
+    self.path = path
+    self.maxBytes = maxBytes
+  }
+}
+
+/// What the command line and the process contribute to a project.
+public struct LoadOptions: Sendable {
+  /// The folder of `sluice.yaml`; nil looks in the working directory and its parents.
+  public var directory: String?
+  /// Absolute. Relative `directory` and `lake` start here, and messages name files relative to it.
+  public var workingDirectory: String
+  /// Nil takes the one that `sluice.yaml` names.
+  public var profile: String?
+  /// Replaces the project's lake.
+  public var lake: String?
+  /// `--set name=value`, in order; a later one wins.
+  public var settings: [(String, String)]
+  public var environment: [String: String]
+  /// What `now` means in `interval.default`.
+  public var now: Instant
+
+  public init(
+    directory: String? = nil, workingDirectory: String, profile: String? = nil,
+    lake: String? = nil, settings: [(String, String)] = [], environment: [String: String] = [:],
+    now: Instant
+  ) {
+    self.directory = directory
+    self.workingDirectory = workingDirectory
+    self.profile = profile
+    self.lake = lake
+    self.settings = settings
+    self.environment = environment
+    self.now = now
+  }
+}
