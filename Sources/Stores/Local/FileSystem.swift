@@ -1,0 +1,131 @@
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// An open file. Owns the descriptor and closes it once.
+final class OpenFile {
+  let descriptor: Int32
+  /// For messages.
+  let path: String
+
+  /// Takes over an open descriptor.
+  init(_ descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  /// Opens `path`. Calls `open`, retried when a signal interrupts it.
+  init(_ path: String, _ flags: Int32, mode: mode_t = 0o666) throws(Errno) {
+    while true {
+      let result = open(path, flags | O_CLOEXEC, mode)
+      if result >= 0 {
+        descriptor = result
+        self.path = path
+        return
+      }
+      if errno != EINTR { throw Errno(errno) }
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Calls `fstat`.
+  func status() throws(Errno) -> stat {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Errno(errno) }
+    return status
+  }
+
+  /// Writes all of `bytes` at the current position. Calls `write`.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+    var done = 0
+    while done < bytes.count {
+      #if canImport(Glibc)
+        let count = Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+      #else
+        let count = Darwin.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+      #endif
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw Errno(errno)
+      }
+      done += count
+    }
+  }
+
+  func write(_ bytes: [UInt8]) throws(Errno) {
+    // `withUnsafeBytes` does not pass typed errors through.
+    let result = bytes.withUnsafeBytes { all in
+      Result { () throws(Errno) in try write(all) }
+    }
+    try result.get()
+  }
+
+  /// Fills `buffer` from `offset` on, as far as the file reaches. Calls `pread`.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(Errno) -> Int {
+    while true {
+      let count = pread(descriptor, buffer.baseAddress!, buffer.count, off_t(offset))
+      if count >= 0 { return count }
+      if errno != EINTR { throw Errno(errno) }
+    }
+  }
+
+  /// Waits until the bytes and the length are on the disk. Calls `fsync`.
+  func synchronize() throws(Errno) {
+    while fsync(descriptor) != 0 {
+      // Some file systems refuse to synchronise folders; then there is nothing more to do.
+      if errno == EINVAL || errno == ENOTSUP { return }
+      if errno != EINTR { throw Errno(errno) }
+    }
+  }
+
+  /// Calls `flock`, waiting when it must.
+  func lock(_ operation: Int32) throws(Errno) {
+    while flock(descriptor, operation) != 0 {
+      if errno != EINTR { throw Errno(errno) }
+    }
+  }
+}
+
+/// An error number of the system.
+struct Errno: Error, Equatable {
+  let number: Int32
+  init(_ number: Int32) { self.number = number }
+}
+
+extension stat {
+  var isFolder: Bool { st_mode & S_IFMT == S_IFDIR }
+  var isFile: Bool { st_mode & S_IFMT == S_IFREG }
+
+  /// Last modification, nanoseconds since 1970.
+  var modifiedNanoseconds: Int64 {
+    #if canImport(Glibc)
+      Int64(st_mtim.tv_sec) * 1_000_000_000 + Int64(st_mtim.tv_nsec)
+    #else
+      Int64(st_mtimespec.tv_sec) * 1_000_000_000 + Int64(st_mtimespec.tv_nsec)
+    #endif
+  }
+
+  /// Size, modification time and inode (rule 2).
+  var version: Version { Version("\(st_size)-\(modifiedNanoseconds)-\(st_ino)") }
+
+  func object(_ key: String) -> Object {
+    Object(
+      key: key, byteCount: Int64(st_size), version: version,
+      modified: Instant(microseconds: modifiedNanoseconds.floorDivided(by: 1000)))
+  }
+}
+
+/// Calls `stat`, which follows symbolic links.
+///
+/// - Returns: nil where nothing is there, a dangling or circular link included.
+func fileStatus(_ path: String) throws(Errno) -> stat? {
+  var status = stat()
+  if stat(path, &status) == 0 { return status }
+  if errno == ENOENT || errno == ENOTDIR || errno == ELOOP { return nil }
+  throw Errno(errno)
+}
