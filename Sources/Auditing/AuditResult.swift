@@ -132,7 +132,8 @@ extension Rule {
   ) -> String {
     if case .rowCount(let min, let max) = kind {
       let bounds = [min.map { "at least \($0)" }, max.map { "at most \($0)" }]
-      return "\(Rule.rows(failing)), expected \(bounds.compactMap { $0 }.joined(separator: " and "))"
+      return
+        "\(Rule.rows(failing)), expected \(bounds.compactMap { $0 }.joined(separator: " and "))"
     }
     if isPassed { return "\(Rule.rows(rows)) passed" }
     let who = "\(failing) of \(Rule.rows(rows))"
