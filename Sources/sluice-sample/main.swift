@@ -1,1 +1,7 @@
-print("sample")
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+exit(SampleCommand.run(Array(CommandLine.arguments.dropFirst())))

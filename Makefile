@@ -1,0 +1,58 @@
+# Sluice: two commands for people, the rest for those who work on it.
+#
+#   make demo    installs what is missing, builds, runs a pipeline and shows its result
+#   make test    installs what is missing, builds and runs every test
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Looked up when a rule runs, after setup had its say about a missing toolchain.
+SWIFT = $(shell scripts/find-swift)
+BUILD = "$(SWIFT)" build --quiet
+RELEASE = $(BUILD) -c release --static-swift-stdlib
+
+# Homebrew keeps these two out of pkg-config's way.
+ifeq ($(shell uname -s),Darwin)
+export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
+endif
+
+.PHONY: help setup build demo test lint format bench clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
+
+setup: ## installs the system packages and DuckDB that building needs
+	@scripts/setup build
+
+build: ## a release binary in .build/release/sluice
+	@scripts/setup build
+	@$(RELEASE) --product sluice
+	@$(RELEASE) --product sluice-sample
+
+demo: build ## three hours of sample page views, all the way to the result
+	@scripts/demo
+
+# Everything in one debug build; the integration tests run the command that lies beside them.
+# FILTER=name runs the tests whose names match.
+test: ## every test
+	@scripts/setup test
+	@$(BUILD) --build-tests
+	@"$(SWIFT)" test --skip-build --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+
+# The build has its own folder, so that its stricter flags do not undo the others' work.
+lint: ## formatting, compiler warnings, shell scripts
+	@scripts/setup build lint
+	@scripts/lint
+
+format: ## formats the Swift files
+	@"$(SWIFT)" format --in-place --recursive Sources Tests Package.swift
+
+# BENCH_LINES sets the size of the hour, BENCH_RUNS how often each contestant runs.
+bench: build ## the hourly job against DuckDB's command and PySpark
+	@scripts/setup bench
+	@.deps/venv-bench/bin/python Benchmarks/bench.py
+
+clean: ## removes what was built and what the demo made; keeps .deps
+	@rm -rf .build .bench .sluice demo
