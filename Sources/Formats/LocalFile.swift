@@ -1,0 +1,111 @@
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A regular file, open for reading, that must stay as it was when it was opened.
+final class LocalFile {
+  private let file: InputFile
+  private let descriptor: Int32
+  private let opened: Identity
+
+  private struct Identity: Equatable {
+    var device: UInt64
+    var inode: UInt64
+    var byteCount: Int64
+    var modifiedSeconds: Int
+    var modifiedNanoseconds: Int
+  }
+
+  /// Opens the file. Calls `open` and `fstat`.
+  ///
+  /// - Throws: `FormatError` `.notFound`, `.notAFile`, `.changed`, `.unreadable`.
+  init(_ file: InputFile) throws(FormatError) {
+    self.file = file
+    // Without O_NONBLOCK a FIFO would wait for a writer before it can be refused.
+    let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      let place = Place(file: file.name)
+      if errno == ENOENT {
+        throw FormatError(
+          .notFound, "there is no such file", at: place,
+          advice: "was it removed after it was listed? Run again to list anew")
+      }
+      throw FormatError(
+        .unreadable, "cannot open the file: \(systemMessage(errno))", at: place,
+        advice: "check its permissions")
+    }
+    self.descriptor = descriptor
+    do throws(FormatError) {
+      opened = try LocalFile.identity(of: descriptor, file)
+      if opened.byteCount != file.byteCount {
+        throw FormatError(
+          .changed, "the file has \(opened.byteCount) bytes, but was listed with \(file.byteCount)",
+          at: Place(file: file.name), advice: "it was changed after it was listed; run again")
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Reads the next bytes; 0 at the end. Calls `read`.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(FormatError) -> Int {
+    while true {
+      #if canImport(Glibc)
+        let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      #else
+        let count = Darwin.read(descriptor, buffer.baseAddress, buffer.count)
+      #endif
+      if count >= 0 { return count }
+      if errno == EINTR { continue }
+      throw FormatError(
+        .unreadable, "cannot read the file: \(systemMessage(errno))", at: Place(file: file.name),
+        advice: "check the disk or the mount")
+    }
+  }
+
+  /// - Throws: `FormatError` `.changed` where the file is no longer what was opened. Calls `fstat`.
+  func expectUnchanged(byteCountRead: Int64) throws(FormatError) {
+    let now = try LocalFile.identity(of: descriptor, file)
+    guard now == opened && byteCountRead == opened.byteCount else {
+      throw FormatError(
+        .changed, "the file was changed while it was read", at: Place(file: file.name),
+        advice: "write new files under new names, and run again")
+    }
+  }
+
+  private static func identity(
+    of descriptor: Int32, _ file: InputFile
+  ) throws(FormatError) -> Identity {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw FormatError(
+        .unreadable, "cannot look at the file: \(systemMessage(errno))",
+        at: Place(file: file.name))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      let what = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "a device or pipe"
+      throw FormatError(
+        .notAFile, "this is \(what), not a file", at: Place(file: file.name),
+        advice: "name a file, or use a glob for the files in a folder")
+    }
+    #if canImport(Glibc)
+      let modified = status.st_mtim
+    #else
+      let modified = status.st_mtimespec
+    #endif
+    return Identity(
+      device: UInt64(truncatingIfNeeded: status.st_dev), inode: UInt64(status.st_ino),
+      byteCount: Int64(status.st_size), modifiedSeconds: modified.tv_sec,
+      modifiedNanoseconds: modified.tv_nsec)
+  }
+}
+
+/// The C library's words for an error number.
+func systemMessage(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -1,0 +1,77 @@
+import Core
+import Kernels
+
+/// The rows of a block that were rejected, and why.
+struct RejectedRow: Sendable {
+  /// 1-based.
+  var line: Int
+  var reason: String
+  /// The row's text, or its first 64 KiB.
+  var text: [UInt8]
+  /// Of the whole row.
+  var byteCount: Int
+}
+
+/// Turns a block of text into typed columns. Pure; any thread.
+struct RowConverter: Sendable {
+  let format: DelimitedFormat
+  let nullTexts: [[UInt8]]
+  let rowsPerBatch: Int
+
+  init(_ format: DelimitedFormat, rowsPerBatch: Int) {
+    self.format = format
+    self.rowsPerBatch = rowsPerBatch
+    nullTexts = format.nullTexts.map { Array($0.utf8) }
+  }
+
+  struct Result: Sendable {
+    /// None is empty.
+    var batches: [ColumnBatch] = []
+    /// By line.
+    var rejected: [RejectedRow] = []
+    var blankLineCount = 0
+  }
+
+  func convert(_ block: TextBlock) -> Result {
+    var result = Result()
+    for row in block.oversized {
+      result.rejected.append(
+        RejectedRow(
+          line: row.line, reason: Reason.lineTooLong, text: row.start, byteCount: row.byteCount))
+    }
+    block.bytes.withUnsafeBufferPointer { bytes in
+      guard bytes.baseAddress != nil else { return }
+      let text = UnsafeBufferPointer(rebasing: bytes[..<block.textByteCount])
+      let table =
+        block.table
+        ?? splitUnquoted(
+          text, delimiter: format.delimiter, fieldCount: block.layout.fieldCount, ending: .end)
+      result.blankLineCount = table.blankLineCount
+      var rejected: [(row: RowSpan, reason: String)] = table.misfits.map { misfit in
+        (misfit.row, misfit.defect == .quote ? Reason.quote : Reason.columns)
+      }
+      let isUTF8 =
+        format.encoding != .utf8
+        || indexOfInvalidUTF8(bytes.baseAddress!, count: text.count) == text.count
+      for start in stride(from: 0, to: table.rows.count, by: rowsPerBatch) {
+        let rows = start..<min(start + rowsPerBatch, table.rows.count)
+        var conversion = BatchConversion(
+          converter: self, text: bytes.baseAddress!, byteCount: bytes.count, table: table,
+          rows: rows, isUTF8: isUTF8)
+        let batch = conversion.convert(block.layout, bytes: block.bytes)
+        for (row, reason) in conversion.failures { rejected.append((table.rows[row], reason)) }
+        if batch.rowCount > 0 { result.batches.append(batch) }
+      }
+      rejected.sort { $0.row.offset < $1.row.offset }
+      for (row, reason) in rejected {
+        let start = Int(row.offset)
+        let kept = min(Int(row.count), BlockReader.keptByteCount)
+        result.rejected.append(
+          RejectedRow(
+            line: block.firstLine + Int(row.line), reason: reason,
+            text: Array(text[start..<start + kept]), byteCount: Int(row.count)))
+      }
+    }
+    return result
+  }
+}
