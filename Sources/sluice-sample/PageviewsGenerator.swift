@@ -6,7 +6,6 @@ import Core
 /// popularity stays the same from hour to hour, so that hours overlap as real ones do.
 final class PageviewsGenerator {
   private let seed: UInt64
-  private var vocabularies: [Script: Vocabulary] = [:]
   /// Views of the 65,536 quantiles: a long tail for large domains, a short one for small.
   private let largeTail = ViewTable(ViewTable.exponent3over2)
   private let smallTail = ViewTable(ViewTable.exponent7over3)
@@ -46,7 +45,7 @@ final class PageviewsGenerator {
   private func writeDomain(
     _ domain: Domain, count: Int, _ state: inout HourState, _ output: inout LineWriter
   ) throws(SampleError) {
-    let vocabulary = vocabulary(of: domain.script)
+    let vocabulary = Vocabulary.of(domain.script)
     let prefix = Array((domain.code + " ").utf8)
     let universe = max(count, min(3 * count, vocabulary.titleCount))
     precondition(universe <= vocabulary.titleCount, "more lines than titles")
@@ -82,12 +81,5 @@ final class PageviewsGenerator {
       }
       if output.lines >= state.nextMalformed { try state.writeMalformed(domain.code, &output) }
     }
-  }
-
-  private func vocabulary(of script: Script) -> Vocabulary {
-    if let known = vocabularies[script] { return known }
-    let made = Vocabulary(script)
-    vocabularies[script] = made
-    return made
   }
 }

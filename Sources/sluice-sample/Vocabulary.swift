@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The titles of one writing system: every `first` joined with every `last`.
 ///
 /// A title's number orders as its bytes do, because first words end in `_` and hold no other one.
@@ -13,8 +15,20 @@ struct Vocabulary {
 
   var titleCount: Int { firsts.count * lasts.count }
 
+  private static let made = Mutex<[Script: Vocabulary]>([:])
+
+  /// The vocabulary of a script, made when it is first asked for.
+  static func of(_ script: Script) -> Vocabulary {
+    made.withLock { made in
+      if let known = made[script] { return known }
+      let new = Vocabulary(script)
+      made[script] = new
+      return new
+    }
+  }
+
   /// 4,096 first and 4,096 last words, the same for every run.
-  init(_ script: Script) {
+  private init(_ script: Script) {
     var random = SplitMix(0x51 &+ UInt64(script.rawValue))
     var firsts = Set<[UInt8]>()
     var lasts = Set<[UInt8]>()
