@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""The hourly pageviews job: Sluice against DuckDB's command and PySpark, whole processes.
+
+    BENCH_LINES=5000000 BENCH_RUNS=3 BENCH_ONLY=sluice,duckdb,spark make bench
+
+One generated hour and a block list of 1,000 of its pages. The contestants take turns; each run is a
+new process that starts with nothing: Sluice with a fresh lake. Medians, and ratios to Sluice.
+Memory is the peak of the process and its children together, looked at every 10 ms, or the kernel's
+own peak of the largest process where that is more. The answers must agree row for row.
+"""
+
+import csv
+import glob
+import gzip
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WORK = os.path.join(ROOT, ".bench")
+BIN = os.path.join(ROOT, ".build", "release")
+VENV = os.path.join(ROOT, ".deps", "venv-bench", "bin")
+LINES = int(os.environ.get("BENCH_LINES", "5000000"))
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+HOUR, START, END = "2024-01-01T05", "2024-01-01 05:00:00", "2024-01-01 06:00:00"
+NAMES = {"sluice": "Sluice", "duckdb": "DuckDB command", "spark": "PySpark local[2]"}
+
+
+def path(*parts):
+    return os.path.join(WORK, *parts)
+
+
+def prepare():
+    """The hour and its block list; kept between calls, one for each size."""
+    folder = path(f"dumps-{LINES}")
+    dump = os.path.join(folder, "2024/2024-01/pageviews-20240101-050000.gz")
+    if not os.path.exists(dump):
+        subprocess.run(
+            [f"{BIN}/sluice-sample", "pageviews", "--out", folder, "--from", HOUR,
+             "--lines", str(LINES)], check=True, stdout=subprocess.DEVNULL)
+    blocked = os.path.join(folder, "blocked.txt")
+    if not os.path.exists(blocked):
+        chosen = []
+        with gzip.open(dump, "rb") as lines:
+            for number, line in enumerate(lines):
+                fields = line.split(b" ")
+                if number % max(1, LINES // 1000) == 0 and len(fields) == 4:
+                    # Every other one percent-encoded, as the real list has them.
+                    page = fields[1]
+                    if len(chosen) % 2:
+                        page = b"".join(
+                            b"%%%02X" % byte if byte >= 0x80 else bytes([byte]) for byte in page)
+                    chosen.append(fields[0] + b" " + page + b"\n")
+        with open(blocked, "wb") as file:
+            file.writelines(chosen)
+    with open(dump, "rb") as file:  # into the page cache, for everyone alike
+        while file.read(1 << 20):
+            pass
+    return folder, dump, blocked
+
+
+def environment():
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("SLUICE_", "PAGEVIEWS_"))}
+    settings["PYSPARK_PYTHON"] = settings["PYSPARK_DRIVER_PYTHON"] = f"{VENV}/python"
+    if shutil.which("java") is None or "JAVA_HOME" not in settings:
+        for home in sorted(glob.glob("/usr/lib/jvm/java-*-openjdk-*") + [
+                "/opt/homebrew/opt/openjdk@17", "/usr/local/opt/openjdk@17"]):
+            if os.path.exists(os.path.join(home, "bin/java")):
+                settings["JAVA_HOME"] = home
+    return settings
+
+
+def contestant(name, folder, dump, blocked, out):
+    """The command, its environment, and the pattern of the CSV it writes."""
+    settings = environment()
+    if name == "sluice":
+        settings.update(
+            SLUICE_LAKE=os.path.join(out, "lake"), PAGEVIEWS_URL=folder, PAGEVIEWS_BLOCKED=blocked,
+            PAGEVIEWS_OUT=os.path.join(out, "export"))
+        command = [f"{BIN}/sluice", "run", "pageviews", "--from", HOUR, "--project", ROOT]
+        return command, settings, f"{out}/export/format=csv/year=2024/month=*/day=*/hour=*/*.csv.gz"
+    if name == "duckdb":
+        with open(os.path.join(ROOT, "pipelines/pageviews/models/top_pages.sql")) as file:
+            model = file.read()
+        with open(os.path.join(ROOT, "Benchmarks/pageviews.duckdb.sql")) as file:
+            script = file.read()
+        for key, value in {"dumps": dump, "blocked": blocked, "out": f"{out}/top.csv.gz",
+                           "model": model, "start": START, "end": END}.items():
+            script = script.replace("{{%s}}" % key, value)
+        with open(f"{out}/job.sql", "w") as file:
+            file.write(script)
+        return [f"{VENV}/duckdb", "-bail", "-f", f"{out}/job.sql"], settings, f"{out}/top.csv.gz"
+    command = [f"{VENV}/python", os.path.join(ROOT, "Benchmarks/pageviews_spark.py"),
+               dump, blocked, f"{out}/top"]
+    return command, settings, f"{out}/top/part-*.csv.gz"
+
+
+def tree_bytes(root):
+    """Resident bytes of a process and all below it; 0 where there is no /proc."""
+    total, left = 0, [root]
+    page = os.sysconf("SC_PAGE_SIZE")
+    while left:
+        pid = left.pop()
+        try:
+            with open(f"/proc/{pid}/statm") as file:
+                total += int(file.read().split()[1]) * page
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children") as file:
+                    left += [int(child) for child in file.read().split()]
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def measure(command, settings, log):
+    """Seconds and peak bytes of one process from start to end."""
+    with open(log, "wb") as output:
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            command, env=settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=WORK)
+        peak, done = [0], threading.Event()
+
+        def watch():
+            while not done.wait(0.01):
+                peak[0] = max(peak[0], tree_bytes(process.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        done.set()
+        watcher.join()
+    if process.returncode != 0:
+        with open(log, errors="replace") as file:
+            sys.exit(f"bench: {command[0]} ended with {process.returncode}:\n{file.read()[-3000:]}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return seconds, max(peak[0], usage.ru_maxrss * unit)
+
+
+def answer(pattern):
+    """The rows of the CSV, sorted; every field as text."""
+    rows = []
+    for name in glob.glob(pattern):
+        with gzip.open(name, "rt", encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            if next(reader) != ["domain", "page", "views", "rank"]:
+                sys.exit(f"bench: {name} has another header")
+            rows += [tuple(row) for row in reader]
+    if not rows:
+        sys.exit(f"bench: no answer at {pattern}")
+    return sorted(rows)
+
+
+def compare(answers):
+    (first, rows), *others = answers.items()
+    for name, found in others:
+        if found != rows:
+            missing, extra = sorted(set(rows) - set(found)), sorted(set(found) - set(rows))
+            sys.exit(
+                f"bench: {NAMES[first]} and {NAMES[name]} disagree: {len(rows)} rows and "
+                f"{len(found)}; only the first has {missing[:3]}, only the other {extra[:3]}")
+    return len(rows)
+
+
+def machine():
+    model = platform.processor() or platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, {memory / 2**30:.0f} GiB, {platform.platform()}"
+
+
+def main():
+    names = os.environ.get("BENCH_ONLY", "sluice,duckdb,spark").split(",")
+    os.makedirs(WORK, exist_ok=True)
+    folder, dump, blocked = prepare()
+    print(f"machine  {machine()}")
+    print(f"data     one generated hour, {LINES:,} lines, {os.path.getsize(dump) / 1e6:.1f} MB gzip; "
+          "block list of 1,000 pages; top 25, ties rank")
+    print(f"runs     {RUNS} each, taking turns, whole processes; medians", flush=True)
+
+    results = {name: [] for name in names}
+    answers = {}
+    for turn in range(RUNS):
+        for name in names:
+            out = path("out", name)
+            shutil.rmtree(out, ignore_errors=True)
+            os.makedirs(out)
+            command, settings, pattern = contestant(name, folder, dump, blocked, out)
+            results[name].append(measure(command, settings, path(f"{name}.log")))
+            answers[name] = answer(pattern)
+            if turn == 0:
+                compare(answers)
+            print(f"         {NAMES[name]} {results[name][-1][0]:.2f} s", file=sys.stderr, flush=True)
+    rows = compare(answers)
+    print(f"answers  {rows:,} rows, equal everywhere\n")
+
+    median = {n: [statistics.median(run[i] for run in results[n]) for i in (0, 1)] for n in names}
+    base = median.get("sluice")
+    print(f"{'':18}{'time':>9}{'range':>16}{'lines/s':>12}{'peak memory':>14}"
+          + (f"{'time':>9}{'memory':>9}" if base else ""))
+    for name in names:
+        seconds, peak = median[name]
+        times = sorted(run[0] for run in results[name])
+        line = (f"{NAMES[name]:18}{seconds:7.2f} s{times[0]:8.2f}–{times[-1]:.2f} s"
+                f"{LINES / seconds:12,.0f}{peak / 1e6:11,.0f} MB")
+        if base:
+            line += f"{seconds / base[0]:8.2f}×{peak / base[1]:8.2f}×"
+        print(line)
+    if base and "duckdb" in median:
+        seconds, peak = median["duckdb"]
+        print(f"\noverhead of Sluice over bare DuckDB SQL: {base[0] - seconds:+.2f} s "
+              f"({(base[0] / seconds - 1) * 100:+.0f} %), {(base[1] - peak) / 1e6:+,.0f} MB; for it the "
+              "input is verified,\nbad lines are kept, the table is committed and audited, and "
+              "Parquet is exported beside the CSV")
+
+
+if __name__ == "__main__":
+    main()
