@@ -52,7 +52,7 @@ let package = Package(
     .executableTarget(
       name: "sluice",
       dependencies: ["Core", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines"]),
-    .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels", "CZlib"]),
+    .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels"]),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),

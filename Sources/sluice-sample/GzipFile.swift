@@ -1,4 +1,4 @@
-import CZlib
+import Kernels
 
 #if canImport(Glibc)
   import Glibc
@@ -11,73 +11,49 @@ import CZlib
 struct GzipFile: ~Copyable {
   private let path: String
   private let descriptor: Int32
-  /// On the heap, because zlib remembers the address it was set up at.
-  private let stream: UnsafeMutablePointer<z_stream>?
-  private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+  private let deflater: Deflater?
+  private var packed: [UInt8] = []
   private var isFinished = false
 
   init(path: String, compressed: Bool) throws(SampleError) {
     self.path = path
+    deflater = compressed ? Deflater(.gzip, effort: .fast) : nil
     descriptor = open(path + ".part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      stream = nil
-      throw .system("create \(path)")
-    }
-    guard compressed else {
-      stream = nil
-      return
-    }
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    // 31: the largest window, and gzip's frame with time 0, so that equal text is equal bytes.
-    let status = deflateInit2_(
-      stream, 1, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
-      Int32(MemoryLayout<z_stream>.size))
-    precondition(status == Z_OK, "zlib has no memory")
-    self.stream = stream
+    guard descriptor >= 0 else { throw .system("create \(path)") }
   }
 
   deinit {
-    if let stream {
-      deflateEnd(stream)
-      stream.deallocate()
-    }
-    block.deallocate()
     if descriptor >= 0 { close(descriptor) }
     if !isFinished { unlink(path + ".part") }
   }
 
-  mutating func write(_ bytes: UnsafeRawBufferPointer) throws(SampleError) {
-    if stream == nil { try put(bytes) } else { try deflate(bytes, Z_NO_FLUSH) }
+  mutating func append(_ bytes: UnsafeRawBufferPointer) throws(SampleError) {
+    guard let deflater else { return try put(bytes) }
+    deflater.write(bytes) { packed.append(contentsOf: $0) }
+    try putPacked()
   }
 
   /// Writes what is left and gives the file its name.
   mutating func finish() throws(SampleError) {
-    if stream != nil { try deflate(UnsafeRawBufferPointer(start: nil, count: 0), Z_FINISH) }
+    deflater?.finish { packed.append(contentsOf: $0) }
+    try putPacked()
     guard rename(path + ".part", path) == 0 else { throw .system("name \(path)") }
     isFinished = true
   }
 
-  private func deflate(
-    _ bytes: UnsafeRawBufferPointer, _ flush: Int32
-  ) throws(SampleError) {
-    guard let stream else { return }
-    stream.pointee.next_in = UnsafeMutablePointer(
-      mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
-    stream.pointee.avail_in = UInt32(bytes.count)
-    repeat {
-      stream.pointee.next_out = block.baseAddress?.assumingMemoryBound(to: UInt8.self)
-      stream.pointee.avail_out = UInt32(block.count)
-      CZlib.deflate(stream, flush)
-      let made = block.count - Int(stream.pointee.avail_out)
-      try put(UnsafeRawBufferPointer(rebasing: block[..<made]))
-    } while stream.pointee.avail_out == 0
+  private mutating func putPacked() throws(SampleError) {
+    // A typed error does not pass through a closure of the standard library.
+    let result = packed.withUnsafeBytes { bytes in
+      Result<Void, SampleError> { () throws(SampleError) in try put(bytes) }
+    }
+    try result.get()
+    packed.removeAll(keepingCapacity: true)
   }
 
   private func put(_ bytes: UnsafeRawBufferPointer) throws(SampleError) {
     var rest = bytes
     while !rest.isEmpty {
-      let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
+      let written = write(descriptor, rest.baseAddress, rest.count)
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else { throw .system("write \(path)") }
       rest = UnsafeRawBufferPointer(rebasing: rest[written...])

@@ -91,7 +91,7 @@ struct LineWriter: ~Copyable {
   }
 
   private mutating func flush() throws(SampleError) {
-    try file.write(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
+    try file.append(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
     flushed += used
     used = 0
   }

@@ -8,10 +8,12 @@ Reads hourly dumps (plain or gzip), adds them up, and writes the CSV that an exp
 for byte. Only the standard library of Python 3.9+ is used, so that any machine can run it.
 
 The definition:
-- Lines end in LF; a last line without one counts. A line that is wholly empty is no line.
-- A line is well-formed when it is UTF-8, single spaces split it into exactly four fields, and the
-  last two are 64-bit integers. Other lines are malformed and left out; `--summary` counts them.
-- Quotes mean nothing in the dumps.
+- Lines end in LF or CRLF; a last line without one counts. A line that is wholly empty is no line.
+- A line is well-formed when single spaces split it into exactly four fields, the first two are
+  UTF-8, and the last two are 64-bit integers or empty, which is null. Other lines are malformed and
+  left out; `--summary` counts them.
+- Quotes mean nothing in the dumps. An empty title is a title.
+- A page whose counts are all null has none: it could not be published, so that is an error here.
 - A block list's line is `domain page`, split the same way; malformed ones are left out. A page is
   compared percent-decoded on both sides when that yields UTF-8, and as it stands when not. `+` is
   no space, and a `%` that is not followed by two hexadecimal digits stands for itself.
@@ -34,11 +36,25 @@ NEEDS_QUOTES = re.compile(rb'[",\r\n]')
 
 
 def integer(field):
-    """The 64-bit integer a field spells, or None."""
-    if not INTEGER.match(field):
+    """The 64-bit integer a field spells, or None where it is empty; ValueError where it is neither."""
+    if not field:
         return None
-    value = int(field)
-    return value if -(2**63) <= value < 2**63 else None
+    value = int(field) if INTEGER.match(field) else 2**63
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(field)
+    return value
+
+
+def row(line):
+    """(domain, page, views or None) of a well-formed line; None of another."""
+    fields = line.split(b" ")
+    try:
+        if len(fields) == 4 and is_utf8(fields[0]) and is_utf8(fields[1]):
+            number, _ = integer(fields[2]), integer(fields[3])
+            return fields[0], fields[1], number
+    except ValueError:
+        pass
+    return None
 
 
 def is_utf8(data):
@@ -58,30 +74,34 @@ def comparable(page):
 
 
 def lines(path):
-    """The lines of a file, plain or gzip by its first bytes, without their LF."""
+    """The lines of a file, plain or gzip by its first bytes, without their ends."""
     with open(path, "rb") as file:
         magic = file.read(2)
     opened = gzip.open(path, "rb") if magic == b"\x1f\x8b" else open(path, "rb")
     with opened as file:
         for line in file:
-            line = line[:-1] if line.endswith(b"\n") else line
+            if line.endswith(b"\n"):
+                line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
             if line:
                 yield line
 
 
 def count(paths):
     """Views per (domain, page) over all files, and what was read."""
-    views = defaultdict(int)
+    views, nulls = defaultdict(int), set()
     read = {"lines": 0, "malformed": 0}
     for path in paths:
         for line in lines(path):
             read["lines"] += 1
-            fields = line.split(b" ")
-            number = integer(fields[2]) if len(fields) == 4 else None
-            if number is None or integer(fields[3]) is None or not is_utf8(line):
+            found = row(line)
+            if found is None:
                 read["malformed"] += 1
-                continue
-            views[fields[0], fields[1]] += number
+            elif found[2] is None:
+                nulls.add(found[:2])
+            else:
+                views[found[:2]] += found[2]
+    if nulls - views.keys():
+        sys.exit(f"oracle: pages without a count: {sorted(nulls - views.keys())[:3]}")
     return views, read
 
 
