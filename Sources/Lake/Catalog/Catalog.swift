@@ -1,0 +1,19 @@
+import Core
+
+/// Where tables are looked up and committed.
+public protocol Catalog: Sendable {
+  /// - Returns: The table's newest version, or nil when there is none.
+  func load(_ id: TableID) throws -> Table?
+
+  /// Publishes one new snapshot on top of `base`; nil creates the table.
+  ///
+  /// - Returns: The version that holds the snapshot.
+  /// - Throws: `LakeError` `.conflict` when another commit came first: nothing of this one is
+  ///   visible, load and decide again. `.ambiguous` when the outcome could not be found out:
+  ///   nothing may be cleaned up.
+  func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table
+
+  /// Mends what a killed writer may have left behind at the version that was loaded. Cheap when
+  /// there is nothing to do; every run does it, plans do not.
+  func repair(_ table: Table) throws
+}

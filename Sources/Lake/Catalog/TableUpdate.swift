@@ -1,0 +1,81 @@
+import Core
+
+/// What a commit does to a table; a table that is not there yet is created.
+public struct TableUpdate: Sendable {
+  /// Which of the present files go.
+  public enum Removal: Sendable {
+    case none
+    case all
+    /// The files of exactly these partition tuples, in the order of `partitionBy`.
+    case partitions([[Value]])
+    /// These addresses; each must be live, else the commit is a conflict.
+    case files([String])
+  }
+
+  /// Nil: what the files say (`append`, `overwrite`, `delete`).
+  public var operation: Operation?
+  /// The columns that the table shall have. IDs other than 0 are those that the added files were
+  /// written with (from `Table.schema(for:over:…)`) and must be what the table gives them.
+  public var schema: Schema
+  public var partitionBy: [PartitionColumn]
+  public var sort: [SortColumn]
+  public var added: [DataFile]
+  public var removal: Removal
+  /// Further keys of the snapshot's summary.
+  public var summary: [String: String]
+  /// Table properties to set.
+  public var properties: [String: String]
+  public var time: Instant
+
+  public init(
+    operation: Operation? = nil, schema: Schema, partitionBy: [PartitionColumn] = [],
+    sort: [SortColumn] = [], added: [DataFile] = [], removal: Removal = .none,
+    summary: [String: String] = [:], properties: [String: String] = [:], time: Instant
+  ) {
+    self.operation = operation
+    self.schema = schema
+    self.partitionBy = partitionBy
+    self.sort = sort
+    self.added = added
+    self.removal = removal
+    self.summary = summary
+    self.properties = properties
+    self.time = time
+  }
+
+  var replacesAllRows: Bool { if case .all = removal { true } else { false } }
+}
+
+/// Keys that Sluice writes into snapshot summaries and table properties.
+public enum SummaryKey {
+  /// A UUID per attempt: how a writer knows its own commit, and Sluice its own snapshots.
+  public static let commit = "sluice.commit"
+  /// The hash of the consumption file; in the summary and as a table property.
+  public static let consumption = "sluice.consumption"
+  /// The hash of the change file.
+  public static let changes = "sluice.changes"
+  /// The run that published.
+  public static let run = "sluice.run"
+}
+
+extension Table {
+  /// The schema, with IDs, that `columns` will have in a table once committed: what an engine
+  /// writes files with.
+  ///
+  /// - Parameter replacesAllRows: The commit will remove all present files, so that columns may
+  ///   change their types freely.
+  /// - Throws: `LakeError` `.incompatibleSchema`.
+  public static func schema(
+    for columns: Schema, over base: Table?, replacesAllRows: Bool
+  ) throws -> Schema {
+    var lastColumnID = base?.metadata.lastColumnID ?? 0
+    do {
+      return try SchemaEvolution.evolve(
+        base?.schema ?? Schema([]), to: columns, lastColumnID: &lastColumnID,
+        replacesAllRows: replacesAllRows)
+    } catch {
+      throw LakeError(
+        error.code, error.message, at: Place(model: base?.id.description), advice: error.advice)
+    }
+  }
+}

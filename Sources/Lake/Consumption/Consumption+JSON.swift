@@ -1,0 +1,187 @@
+import Core
+
+// The file's form; see docs/formats/consumption.md. Texts that many intervals share are stored once.
+extension Consumption {
+  static let formatVersion: Int64 = 1
+
+  private static let knownKeys: Set<String> = [
+    "format", "nonce", "definition", "inputs", "run", "texts", "intervals",
+  ]
+
+  func json(nonce: String) -> JSON {
+    var texts = TextTable()
+    let rows = intervals.sorted { $0.key < $1.key }.map { interval, entry -> JSON in
+      .array([
+        .integer(interval.start.microseconds), .integer(interval.end.microseconds),
+        texts.index(of: entry.definition), texts.index(of: entry.run),
+        .integer(entry.rowCount),
+        .array(
+          entry.objects.map { object in
+            .array([
+              texts.index(of: object.source), .string(object.uri), .integer(object.byteCount),
+              .string(object.version), .integer(Int64(object.batch)),
+            ])
+          }),
+        .object(
+          entry.inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
+      ])
+    }
+    let members: [JSON.Member] = [
+      .init("format", .integer(Consumption.formatVersion)), .init("nonce", .string(nonce)),
+      .init("run", .string(run)),
+      .init(
+        "definition",
+        [
+          "fingerprint": .string(definition.fingerprint),
+          "sql_sha256": .string(definition.sqlSHA256),
+          "inputs": .array(definition.inputs.map(JSON.string)),
+        ]),
+      .init(
+        "inputs", .object(inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) })),
+      .init("texts", .array(texts.texts.map(JSON.string))), .init("intervals", .array(rows)),
+    ]
+    return .object(members + unknown)
+  }
+
+  /// - Throws: `LakeError` `.damaged` or `.unsupported`, without a place.
+  init(json: JSON) throws(LakeError) {
+    let version = json["format"]?.integer ?? 0
+    guard version <= Consumption.formatVersion else {
+      throw LakeError(
+        .unsupported, "the consumption file has format \(version), which this Sluice does not read",
+        advice: "use the newer Sluice that wrote it")
+    }
+    guard version > 0, let definition = json["definition"], let rows = json["intervals"]?.array
+    else { throw LakeError(.damaged, "the file is not a consumption file") }
+    let texts = (json["texts"]?.array ?? []).map { $0.string ?? "" }
+    self.init(
+      definition: ConsumedDefinition(
+        fingerprint: definition["fingerprint"]?.string ?? "",
+        sqlSHA256: definition["sql_sha256"]?.string ?? "",
+        inputs: (definition["inputs"]?.array ?? []).compactMap(\.string)),
+      run: json["run"]?.string ?? "")
+    inputs = try Consumption.positions(json["inputs"])
+    unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
+    for row in rows {
+      guard let cells = row.array, cells.count >= 7, let start = cells[0].integer,
+        let end = cells[1].integer, start < end, let fingerprint = cells[2].text(texts),
+        let run = cells[3].text(texts), let rowCount = cells[4].integer,
+        let objects = cells[5].array
+      else { throw LakeError(.damaged, "an interval of the consumption file does not parse") }
+      var entry = ConsumedInterval(definition: fingerprint, run: run, rowCount: rowCount)
+      for object in objects {
+        guard let parts = object.array, parts.count >= 5, let source = parts[0].text(texts),
+          let uri = parts[1].string, let size = parts[2].integer, let version = parts[3].string,
+          let batch = parts[4].integer
+        else { throw LakeError(.damaged, "an object of the consumption file does not parse") }
+        entry.objects.append(
+          ConsumedObject(
+            source: source, uri: uri, byteCount: size, version: version, batch: Int(batch)))
+      }
+      entry.inputs = try Consumption.positions(cells[6])
+      let interval = Interval(
+        start: Instant(microseconds: start), end: Instant(microseconds: end))
+      intervals[interval] = entry
+    }
+  }
+
+  private static func positions(_ json: JSON?) throws(LakeError) -> [String: InputPosition] {
+    var positions: [String: InputPosition] = [:]
+    for member in json?.members ?? [] {
+      guard let position = InputPosition(json: member.value) else {
+        throw LakeError(.damaged, "the position of input '\(member.name)' does not parse")
+      }
+      positions[member.name] = position
+    }
+    return positions
+  }
+}
+
+extension InputPosition {
+  var json: JSON {
+    switch self {
+    case .log(let number, let definition):
+      ["log": .integer(Int64(number)), "definition": .string(definition)]
+    case .snapshot(let id, let definition):
+      ["snapshot": .integer(id), "definition": .string(definition)]
+    case .nothing: .object([])
+    }
+  }
+
+  init?(json: JSON) {
+    guard json.members != nil else { return nil }
+    let definition = json["definition"]?.string ?? ""
+    if let number = json["log"]?.integer {
+      self = .log(number: Int(number), definition: definition)
+    } else if let id = json["snapshot"]?.integer {
+      self = .snapshot(id: id, definition: definition)
+    } else {
+      self = .nothing
+    }
+  }
+}
+
+/// Texts by number, each once.
+private struct TextTable {
+  private(set) var texts: [String] = []
+  private var numbers: [String: Int64] = [:]
+
+  mutating func index(of text: String) -> JSON {
+    if let number = numbers[text] { return .integer(number) }
+    numbers[text] = Int64(texts.count)
+    texts.append(text)
+    return .integer(Int64(texts.count - 1))
+  }
+}
+
+extension JSON {
+  fileprivate func text(_ texts: [String]) -> String? {
+    integer.flatMap { texts.indices.contains(Int($0)) ? texts[Int($0)] : nil }
+  }
+}
+
+extension ChangeSet {
+  static let formatVersion: Int64 = 1
+
+  func json(nonce: String) -> JSON {
+    func list(_ intervals: [Interval]) -> JSON {
+      .array(
+        intervals.sorted().map {
+          .array([.integer($0.start.microseconds), .integer($0.end.microseconds)])
+        })
+    }
+    return [
+      "format": .integer(ChangeSet.formatVersion), "nonce": .string(nonce),
+      "full": .boolean(isFull),
+      "intervals": [
+        "added": list(added), "replaced": list(replaced), "removed": list(removed),
+      ],
+    ]
+  }
+
+  init(json: JSON) throws(LakeError) {
+    let version = json["format"]?.integer ?? 0
+    guard version <= ChangeSet.formatVersion else {
+      throw LakeError(
+        .unsupported, "the change file has format \(version), which this Sluice does not read",
+        advice: "use the newer Sluice that wrote it")
+    }
+    guard version > 0, let isFull = json["full"]?.boolean, let lists = json["intervals"] else {
+      throw LakeError(.damaged, "the file is not a change file")
+    }
+    func list(_ name: String) throws(LakeError) -> [Interval] {
+      var intervals: [Interval] = []
+      for pair in lists[name]?.array ?? [] {
+        guard let cells = pair.array, cells.count == 2, let start = cells[0].integer,
+          let end = cells[1].integer, start < end
+        else { throw LakeError(.damaged, "an interval of the change file does not parse") }
+        intervals.append(
+          Interval(start: Instant(microseconds: start), end: Instant(microseconds: end)))
+      }
+      return intervals
+    }
+    self.init(
+      isFull: isFull, added: try list("added"), replaced: try list("replaced"),
+      removed: try list("removed"))
+  }
+}

@@ -1,0 +1,107 @@
+import Core
+
+/// How far a consumer has read one input that it reads whole.
+public enum InputPosition: Sendable, Hashable {
+  /// A source: everything up to this entry of its log, read under this definition's fingerprint.
+  case log(number: Int, definition: String)
+  /// A table of the lake: this snapshot, made under this definition.
+  case snapshot(id: Int64, definition: String)
+  /// A table that had no snapshot yet.
+  case nothing
+}
+
+/// One object that rows were computed from.
+public struct ConsumedObject: Sendable, Hashable {
+  public var source: String
+  public var uri: String
+  public var byteCount: Int64
+  public var version: String
+  /// The number of the log entry that it came with.
+  public var batch: Int
+
+  public init(source: String, uri: String, byteCount: Int64, version: String, batch: Int) {
+    self.source = source
+    self.uri = uri
+    self.byteCount = byteCount
+    self.version = version
+    self.batch = batch
+  }
+}
+
+/// What one interval of an interval table was made from.
+public struct ConsumedInterval: Sendable, Hashable {
+  /// The definition's fingerprint.
+  public var definition: String
+  public var run: String
+  public var objects: [ConsumedObject]
+  /// Inputs that are read whole, by name.
+  public var inputs: [String: InputPosition]
+  public var rowCount: Int64
+
+  public init(
+    definition: String, run: String, objects: [ConsumedObject] = [],
+    inputs: [String: InputPosition] = [:], rowCount: Int64
+  ) {
+    self.definition = definition
+    self.run = run
+    self.objects = objects
+    self.inputs = inputs
+    self.rowCount = rowCount
+  }
+}
+
+/// The model's definition at its last publication (rule 14).
+public struct ConsumedDefinition: Sendable, Hashable {
+  public var fingerprint: String
+  /// Of the SQL text; with `inputs` it spares parsing a text that has not changed.
+  public var sqlSHA256: String
+  public var inputs: [String]
+
+  public init(fingerprint: String = "", sqlSHA256: String = "", inputs: [String] = []) {
+    self.fingerprint = fingerprint
+    self.sqlSHA256 = sqlSHA256
+    self.inputs = inputs
+  }
+}
+
+/// Everything that a table has consumed: published in the same commit as its rows.
+public struct Consumption: Sendable, Hashable {
+  public var definition: ConsumedDefinition
+  /// Of interval models.
+  public var intervals: [Interval: ConsumedInterval]
+  /// Of full models: where each input stood, by name.
+  public var inputs: [String: InputPosition]
+  /// The run that published last.
+  public var run: String
+  /// Kept for later versions: keys that this one does not know.
+  public var unknown: [JSON.Member] = []
+
+  public init(
+    definition: ConsumedDefinition = .init(), intervals: [Interval: ConsumedInterval] = [:],
+    inputs: [String: InputPosition] = [:], run: String = ""
+  ) {
+    self.definition = definition
+    self.intervals = intervals
+    self.inputs = inputs
+    self.run = run
+  }
+}
+
+/// What a publication changed, for those who read a table's changes instead of its rows (rule 8).
+public struct ChangeSet: Sendable, Hashable {
+  /// Every row may have changed.
+  public var isFull: Bool
+  public var added: [Interval]
+  public var replaced: [Interval]
+  public var removed: [Interval]
+
+  public init(
+    isFull: Bool = false, added: [Interval] = [], replaced: [Interval] = [],
+    removed: [Interval] = []
+  ) {
+    self.isFull = isFull
+    self.added = added
+    self.replaced = replaced
+    self.removed = removed
+  }
+}

@@ -1,0 +1,101 @@
+import Core
+import Stores
+
+/// Files named by the hash of their bytes: written once, verified whenever they are read.
+enum StateFile {
+  /// - Returns: The hash that names the file.
+  static func write(
+    _ json: JSON, to store: any Store, key: (String) -> String
+  ) throws -> String {
+    let bytes = Packing.zstd(Array(json.description.utf8))
+    let hash = Packing.sha256(bytes)
+    do {
+      _ = try store.put(key(hash), .bytes(bytes), .absent)
+    } catch let error as StoreError where error.code == .conditionFailed {
+      // The name says what it holds: a lost answer to our own put.
+    }
+    return hash
+  }
+
+  static func read(_ key: String, hash: String, from store: any Store) throws -> JSON {
+    let file = store.uri(key)
+    guard let found = try store.get(key) else {
+      throw LakeError(
+        .missing, "the table's state names a file that is not there", at: Place(file: file),
+        advice: "see 'sluice state repair'")
+    }
+    guard Packing.sha256(found.bytes) == hash else {
+      throw LakeError(
+        .damaged, "the file's bytes are not those that its name promises", at: Place(file: file),
+        advice: "restore the file from a copy, or see 'sluice state repair'")
+    }
+    do {
+      return try JSON(parsing: Packing.unzstd(found.bytes))
+    } catch {
+      throw LakeError(.damaged, "the file does not parse: \(error)", at: Place(file: file))
+    }
+  }
+}
+
+extension Table {
+  /// The hash of the consumption file that holds at the current snapshot: the nearest ancestor's
+  /// that names one, else the table property's (rule 7).
+  ///
+  /// - Throws: `LakeError` `.foreignCommit` when another program changed the table's rows since.
+  public func consumptionHash() throws -> String? {
+    for snapshot in metadata.ancestry() {
+      if let hash = snapshot[summary: SummaryKey.consumption] { return hash }
+      if snapshot[summary: SummaryKey.commit] != nil { continue }
+      // A foreign compaction moves rows between files and changes none of them.
+      if snapshot.operation == .replace { continue }
+      throw LakeError(
+        .foreignCommit,
+        "another program committed snapshot \(snapshot.id) "
+          + "(\(snapshot[summary: "operation"] ?? "unknown operation") at \(snapshot.committed))",
+        at: Place(model: id.description),
+        advice: "take it as it is with 'sluice state accept', or rebuild with --full-refresh")
+    }
+    return property(SummaryKey.consumption)
+  }
+
+  /// What the table has consumed; nil for a table that keeps no consumption.
+  ///
+  /// - Throws: `LakeError` `.foreignCommit`, `.missing`, `.damaged`, `.unsupported`.
+  public func consumption() throws -> Consumption? {
+    guard let hash = try consumptionHash() else { return nil }
+    let key = LakeLayout.consumption(id, hash: hash)
+    let json = try StateFile.read(key, hash: hash, from: store)
+    do {
+      return try Consumption(json: json)
+    } catch {
+      throw LakeError(
+        error.code, error.message, at: Place(file: store.uri(key), model: id.description),
+        advice: error.advice)
+    }
+  }
+
+  /// What was published after the snapshot `past`, oldest first.
+  ///
+  /// - Returns: nil when `past` is not an ancestor any more, or the history since is incomplete:
+  ///   the reader rebuilds.
+  public func changes(since past: Int64) throws -> [ChangeSet]? {
+    var sets: [ChangeSet] = []
+    for snapshot in metadata.ancestry() {
+      if snapshot.id == past { return sets.reversed() }
+      if let hash = snapshot[summary: SummaryKey.changes] {
+        let key = LakeLayout.changes(id, hash: hash)
+        let json = try StateFile.read(key, hash: hash, from: store)
+        do {
+          sets.append(try ChangeSet(json: json))
+        } catch {
+          throw LakeError(
+            error.code, error.message, at: Place(file: store.uri(key), model: id.description),
+            advice: error.advice)
+        }
+      } else if snapshot.operation != .replace {
+        return nil
+      }
+    }
+    return nil
+  }
+}

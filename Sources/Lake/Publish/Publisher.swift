@@ -1,0 +1,132 @@
+import Core
+import Stores
+
+/// What a publication consists of: the commit, what it has consumed by then, and what it changes.
+public struct Publication: Sendable {
+  public var update: TableUpdate
+  /// Nil for tables that keep none: the quarantine.
+  public var consumption: Consumption?
+  public var changes: ChangeSet?
+
+  public init(update: TableUpdate, consumption: Consumption?, changes: ChangeSet?) {
+    self.update = update
+    self.consumption = consumption
+    self.changes = changes
+  }
+}
+
+/// What a publisher makes of the table as it is now.
+public enum Decision: Sendable {
+  case apply(Publication)
+  /// Someone else has published the same.
+  case alreadyApplied
+}
+
+/// How a publication ended.
+public enum PublishOutcome: Sendable {
+  case published(Table)
+  /// The staged files have been dropped. Nil where the decision was made without a table.
+  case alreadyApplied(Table?)
+
+  public var table: Table? {
+    switch self {
+    case .published(let table): table
+    case .alreadyApplied(let table): table
+    }
+  }
+}
+
+/// The compare-and-swap loop: load, decide, write state files, commit; again on conflict.
+public struct Publisher: Sendable {
+  private let catalog: any Catalog
+  private let store: any Store
+  private let clock: Clock
+  private let attemptLimit: Int
+
+  public init(catalog: any Catalog, store: any Store, clock: Clock, attemptLimit: Int = 50) {
+    self.catalog = catalog
+    self.store = store
+    self.clock = clock
+    self.attemptLimit = attemptLimit
+  }
+
+  /// Publishes staged files.
+  ///
+  /// - Parameters:
+  ///   - staged: Every file that was staged for this publication; those that the commit does not
+  ///     take are dropped once it is certain that nothing names them (rule 19).
+  ///   - run: Refuses to publish once it has become too old.
+  ///   - decide: Called with the table as it is, again after every lost swap. What it throws ends
+  ///     the publication and leaves the staged files alone.
+  /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.ambiguous`, `.tooOld`,
+  ///   `.foreignCommit`, and what `decide` and the store throw.
+  public func publish(
+    _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil,
+    cancellation: Cancellation = .never,
+    decide: (Table?, Consumption?) throws -> Decision
+  ) throws -> PublishOutcome {
+    var last: LakeError?
+    for attempt in 0..<attemptLimit {
+      try cancellation.check()
+      let base = try catalog.load(id)
+      let publication: Publication
+      switch try decide(base, base?.consumption()) {
+      case .alreadyApplied:
+        // The metadata read above holds another commit in our place.
+        try drop(staged.map(\.path))
+        if let base { try catalog.repair(base) }
+        return .alreadyApplied(base)
+      case .apply(let decided): publication = decided
+      }
+      try run?.checkMayPublish()
+      let state = try writeState(publication, id)
+      do {
+        let table = try catalog.commit(state.update, to: id, base: base)
+        let taken = Set(state.update.added.map(\.path))
+        try drop(staged.map(\.path).filter { !taken.contains($0) })
+        return .published(table)
+      } catch let error as LakeError where error.code == .conflict {
+        // Not named by anything: their nonces make these files this attempt's alone.
+        try store.delete(state.keys)
+        last = error
+      }
+      // Losers of one swap come back at different times.
+      let ceiling = Int64(min(2000, 10 << min(attempt, 8)))
+      clock.sleep(Int64.random(in: 0...ceiling), cancellation)
+    }
+    throw LakeError(
+      .conflict, "gave up after losing \(attemptLimit) swaps to other commits",
+      at: last?.place ?? Place(model: id.description), advice: "run again when it is quieter")
+  }
+
+  /// Drops files that were never offered to a commit, as after a failed audit.
+  public func discard(_ staged: [DataFile]) throws { try drop(staged.map(\.path)) }
+
+  private func drop(_ paths: [String]) throws {
+    guard !paths.isEmpty else { return }
+    try store.delete(try paths.map { try Table.key(of: $0, in: store) })
+  }
+
+  /// Writes the consumption and change files, and names them in the update.
+  private func writeState(
+    _ publication: Publication, _ id: TableID
+  ) throws -> (update: TableUpdate, keys: [String]) {
+    var update = publication.update
+    var keys: [String] = []
+    if let consumption = publication.consumption {
+      let json = consumption.json(nonce: Nonce.hex())
+      let hash = try StateFile.write(json, to: store) { LakeLayout.consumption(id, hash: $0) }
+      update.summary[SummaryKey.consumption] = hash
+      update.properties[SummaryKey.consumption] = hash
+      update.summary[SummaryKey.run] = consumption.run
+      keys.append(LakeLayout.consumption(id, hash: hash))
+    }
+    if let changes = publication.changes {
+      let json = changes.json(nonce: Nonce.hex())
+      let hash = try StateFile.write(json, to: store) { LakeLayout.changes(id, hash: $0) }
+      update.summary[SummaryKey.changes] = hash
+      keys.append(LakeLayout.changes(id, hash: hash))
+    }
+    return (update, keys)
+  }
+}
