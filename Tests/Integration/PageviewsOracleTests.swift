@@ -1,19 +1,19 @@
 import Foundation
 import Testing
 
+private let root = URL(filePath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent().deletingLastPathComponent()
+private let sample = root.deletingLastPathComponent().appending(path: "shared/data/pageviews")
+
 /// The oracle must be right before anything is compared with it: these numbers were counted by
 /// others on the real files.
 @Suite(
   "The page-view oracle on real lines",
   .enabled(
     if: FileManager.default.fileExists(
-      atPath: PageviewsOracleTests.sample.appending(path: "pageviews-sample.txt").path),
+      atPath: sample.appending(path: "pageviews-sample.txt").path),
     "../shared/data is absent"))
 struct PageviewsOracleTests {
-  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  static let sample = root.deletingLastPathComponent().appending(path: "shared/data/pageviews")
-
   struct Case: Sendable, CustomTestStringConvertible {
     var options: [String]
     var blocked: String?
@@ -41,10 +41,10 @@ struct PageviewsOracleTests {
     let output = Pipe()
     python.executableURL = URL(filePath: "/usr/bin/env")
     python.arguments =
-      ["python3", Self.root.appending(path: "Tests/Support/oracle_pageviews.py").path, "--summary"]
+      ["python3", root.appending(path: "Tests/Support/oracle_pageviews.py").path, "--summary"]
       + example.options
-      + (example.blocked.map { ["--blocked", Self.sample.appending(path: $0).path] } ?? [])
-      + [Self.sample.appending(path: "pageviews-sample.txt").path]
+      + (example.blocked.map { ["--blocked", sample.appending(path: $0).path] } ?? [])
+      + [sample.appending(path: "pageviews-sample.txt").path]
     python.standardOutput = output
     try python.run()
     let text = output.fileHandleForReading.readDataToEndOfFile()
