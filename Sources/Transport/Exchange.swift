@@ -1,0 +1,116 @@
+import CCurl
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One request on its way: what libcurl's callbacks read and write. Used by one thread.
+final class Exchange {
+  let request: HTTPRequest
+  let configuration: HTTPConfiguration
+  let counters: TransferCounters
+  var response = HTTPResponse()
+  /// What the receiver threw.
+  var thrown: (any Error)?
+  /// When a byte last came or went, in monotonic seconds.
+  var lastActivity = monotonicSeconds()
+
+  private let receive: (HTTPResponse, UnsafeRawBufferPointer) throws -> Void
+  private let file: Int32
+  private var bodyOffset: Int64 = 0
+  let bodyCount: Int64
+
+  private static let maximumErrorBody = 16 << 10
+
+  init(
+    _ request: HTTPRequest, _ configuration: HTTPConfiguration, _ counters: TransferCounters,
+    _ receive: @escaping (HTTPResponse, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    self.request = request
+    self.configuration = configuration
+    self.counters = counters
+    self.receive = receive
+    switch request.body {
+    case .none: (file, bodyCount) = (-1, 0)
+    case .bytes(let bytes): (file, bodyCount) = (-1, Int64(bytes.count))
+    case .file(let path):
+      var status = stat()
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
+        let reason = String(cString: strerror(errno))
+        if descriptor >= 0 { close(descriptor) }
+        throw TransportError(.body, "cannot send this file: \(reason)", at: Place(file: path))
+      }
+      (file, bodyCount) = (descriptor, Int64(status.st_size))
+    }
+  }
+
+  deinit { if file >= 0 { close(file) } }
+
+  /// A line of a head, `\r\n` included. Every answer on the way to the last one starts afresh.
+  func takeHeader(_ line: UnsafeRawBufferPointer) {
+    lastActivity = monotonicSeconds()
+    let text = String(decoding: line, as: UTF8.self)
+    if text.hasPrefix("HTTP/") {
+      response.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+      response.headers = []
+    } else if let colon = text.firstIndex(of: ":") {
+      response.headers.append(
+        (String(text[..<colon]), trimmed(text[text.index(after: colon)...])))
+    }
+  }
+
+  /// - Returns: False to end the transfer.
+  func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    counters.add(bytesReceived: Int64(bytes.count))
+    response.byteCount += Int64(bytes.count)
+    guard response.isSuccess else {
+      let room = Exchange.maximumErrorBody - response.errorBody.count
+      response.errorBody.append(contentsOf: bytes.prefix(room))
+      lastActivity = monotonicSeconds()
+      return true
+    }
+    do {
+      try receive(response, bytes)
+    } catch {
+      thrown = error
+      return false
+    }
+    // A receiver may take its time; that is not the server's fault.
+    lastActivity = monotonicSeconds()
+    return true
+  }
+
+  /// - Returns: The number of bytes of the request's body put into `buffer`; nil on failure.
+  func giveBody(_ buffer: UnsafeMutableRawBufferPointer) -> Int? {
+    lastActivity = monotonicSeconds()
+    let wanted = Int(min(Int64(buffer.count), bodyCount - bodyOffset))
+    guard wanted > 0 else { return 0 }
+    if case .bytes(let bytes) = request.body {
+      bytes.withUnsafeBytes {
+        buffer.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: $0[Int(bodyOffset)..<(Int(bodyOffset) + wanted)]))
+      }
+    } else {
+      // A file that became shorter would leave the server waiting for the rest.
+      guard pread(file, buffer.baseAddress!, wanted, off_t(bodyOffset)) == wanted else {
+        return nil
+      }
+    }
+    bodyOffset += Int64(wanted)
+    counters.add(bytesSent: Int64(wanted))
+    return wanted
+  }
+
+  func rewindBody(to offset: Int64) { bodyOffset = offset }
+
+  private func trimmed(_ text: Substring) -> String {
+    let space: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0.isNewline }
+    var text = text.drop(while: space)
+    while let last = text.last, space(last) { text.removeLast() }
+    return String(text)
+  }
+}
