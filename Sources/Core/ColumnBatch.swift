@@ -53,8 +53,9 @@ public struct ColumnBatch: Sendable {
 }
 
 /// A stream of batches that several threads may pull from. Every row comes exactly once; the order
-/// across threads is not defined.
-public protocol BatchSource: Sendable {
+/// across threads is not defined. A class, because its rows come once: who names it twice must be
+/// seen to name the same source.
+public protocol BatchSource: AnyObject, Sendable {
   var schema: Schema { get }
   /// Bytes of input consumed so far and in all, for progress.
   var progress: (done: Int64, total: Int64) { get }

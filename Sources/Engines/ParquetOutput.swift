@@ -1,0 +1,247 @@
+import Core
+import Stores
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Writes a query's rows as Parquet files of a table: declared types, Iceberg's field IDs, zstd,
+/// and the statistics that a manifest holds.
+struct ParquetOutput {
+  private let output: Output
+  private let location: String
+  private let fileBytes: Int64
+
+  init(_ output: Output, fileBytes: Int64) {
+    self.output = output
+    location = ParquetInput.localPath(output.location)
+    self.fileBytes = max(fileBytes, 1)
+  }
+
+  private var isLocal: Bool { !location.contains("://") }
+
+  func write(_ scope: QueryScope) throws -> [DataFile] {
+    let label = scope.query.label
+    for field in output.schema.fields where field.id <= 0 {
+      throw EngineError(
+        .wrongColumns, "column \(field.name) has no field ID", at: Place(model: label))
+    }
+    let columns = try OutputColumns(
+      declared: output.schema, given: try scope.columns(), label: label)
+    let order = try output.orderBy(label: label)
+    try scope.materializeIfNeeded()
+    let before = isLocal ? Set(entries(location)) : []
+    if isLocal && !makeFolders(location) {
+      throw EngineError(
+        .failed, "the folder cannot be made: \(String(cString: strerror(errno)))",
+        at: Place(file: location, model: label))
+    }
+    return try MutationCounter.shared.around("compute", location) {
+      do {
+        var files = try copy(scope, columns, order)
+        try scope.drain()
+        files = try discardEmpty(files)
+        files = try split(files, scope)
+        try countNaNs(&files, scope)
+        if isLocal { try sync(files) }
+        return files
+      } catch {
+        // Nothing refers to what was written; what cannot be removed is left to maintenance.
+        if isLocal {
+          for name in entries(location) where !before.contains(name) {
+            unlink("\(location)/\(name)")
+          }
+        }
+        throw error
+      }
+    }
+  }
+
+  // MARK: Steps
+
+  private func copy(
+    _ scope: QueryScope, _ columns: OutputColumns, _ order: String
+  ) throws -> [DataFile] {
+    let prefix = "COPY (SELECT \(columns.expressions.joined(separator: ", ")) FROM ("
+    // DuckDB begins a new file by itself only where the order of rows does not matter.
+    let target =
+      order.isEmpty
+      ? (
+        location,
+        "FILE_SIZE_BYTES \(fileBytes), FILENAME_PATTERN 'part-{uuid}', "
+          + "OVERWRITE_OR_IGNORE true"
+      )
+      : (freshPath(), "USE_TMP_FILE false")
+    let sent = scope.statement(
+      prefix: prefix, suffix: ")\(order)) TO \(target.0.quotedLiteral) (\(options), \(target.1))")
+    return try scope.execute(sent) { try files(in: $0) }
+  }
+
+  private var options: String {
+    let ids = "{\(output.schema.fields.map(ParquetOutput.fieldID).joined(separator: ", "))}"
+    return "FORMAT parquet, COMPRESSION zstd, FIELD_IDS \(ids), RETURN_STATS true"
+  }
+
+  private static func fieldID(_ field: Field) -> String {
+    "\(field.name.quotedLiteral): \(fieldID(field.id, field.type))"
+  }
+
+  private static func fieldID(_ id: Int, _ type: FieldType) -> String {
+    let children: [Field]
+    switch type {
+    case .list(let element): children = [named("element", element)]
+    case .map(let key, let value): children = [named("key", key), named("value", value)]
+    case .structure(let fields): children = fields
+    default: return "\(id)"
+    }
+    let inner = children.map(fieldID).joined(separator: ", ")
+    return "{'__duckdb_field_id': \(id), \(inner)}"
+  }
+
+  private static func named(_ name: String, _ field: Field) -> Field {
+    var field = field
+    field.name = name
+    return field
+  }
+
+  private func freshPath() -> String {
+    let random = String(UInt128.random(in: .min ... .max), radix: 16).paddedLeft(to: 32, with: "0")
+    return "\(location)/part-\(random).parquet"
+  }
+
+  /// Reads what RETURN_STATS gives: a row a file with name, rows, bytes, footer, statistics.
+  private func files(in result: DuckDBResult) throws -> [DataFile] {
+    let statistics = ParquetStatistics(output.schema)
+    return try result.rows().map { row in
+      guard row.count >= 5, case .string(let path) = row[0],
+        case .decimal(let count, _) = row[1], case .decimal(let bytes, _) = row[2]
+      else { throw EngineError(.failed, "DuckDB gave no statistics of the file it wrote") }
+      return DataFile(
+        path: path.withoutDoubledSlash, rowCount: Int64(count), byteCount: Int64(bytes),
+        columns: statistics.columns(row[4]))
+    }
+  }
+
+  private func discardEmpty(_ files: [DataFile]) throws -> [DataFile] {
+    for file in files where file.rowCount == 0 && isLocal { unlink(file.path) }
+    return files.filter { $0.rowCount > 0 }
+  }
+
+  /// Cuts a sorted file of more than twice the wanted size into pieces, in order.
+  private func split(_ files: [DataFile], _ scope: QueryScope) throws -> [DataFile] {
+    try files.flatMap { file -> [DataFile] in
+      guard isLocal, !output.sort.isEmpty, file.byteCount > 2 * fileBytes,
+        output.schema["file_row_number"] == nil
+      else { return [file] }
+      let pieces = (file.byteCount + fileBytes - 1) / fileBytes
+      let rows = (file.rowCount + pieces - 1) / pieces
+      let from =
+        "read_parquet(\(file.path.quotedLiteral), file_row_number = true, "
+        + "hive_partitioning = false)"
+      var result: [DataFile] = []
+      for first in stride(from: 0, to: file.rowCount, by: Int(rows)) {
+        let sql =
+          "COPY (SELECT * EXCLUDE (file_row_number) FROM \(from) "
+          + "WHERE file_row_number BETWEEN \(first) AND \(first + rows - 1) "
+          + "ORDER BY file_row_number) TO \(freshPath().quotedLiteral) "
+          + "(\(options), USE_TMP_FILE false)"
+        let sent = SentSQL(scope.query.label, SQLText(""), prefix: sql, suffix: "")
+        result += try scope.connection.execute(sent, [:]) { try self.files(in: $0) }
+      }
+      unlink(file.path)
+      return result
+    }
+  }
+
+  /// DuckDB says whether the last row group has NaNs, and Iceberg wants to know how many the file
+  /// has: they are counted in the file.
+  private func countNaNs(_ files: inout [DataFile], _ scope: QueryScope) throws {
+    let floats = FloatingColumn.all(in: output.schema)
+    guard !floats.isEmpty else { return }
+    for index in files.indices {
+      let counts = floats.map { "count(*) FILTER (isnan(\($0.expression)))" }
+      let sql =
+        "SELECT \(counts.joined(separator: ", ")) "
+        + "FROM (\(ParquetInput.sql([files[index]], output.schema)))"
+      let sent = SentSQL(scope.query.label, SQLText(""), prefix: sql, suffix: "")
+      let row = try scope.connection.execute(sent, [:]) { try $0.rows() }[0]
+      for (column, count) in zip(floats, row) {
+        guard case .integer(let count) = count else { continue }
+        files[index].columns[column.id, default: ColumnStatistics()].nanCount = count
+      }
+    }
+  }
+
+  private func sync(_ files: [DataFile]) throws {
+    for path in files.map(\.path) + [location] {
+      let file = open(path, O_RDONLY | O_CLOEXEC)
+      guard file >= 0 else { throw failure("cannot be read again", path) }
+      defer { close(file) }
+      // Some file systems refuse to sync a folder; the files matter.
+      guard fsync(file) == 0 || path == location else { throw failure("cannot be made safe", path) }
+    }
+  }
+
+  private func failure(_ what: String, _ path: String) -> EngineError {
+    EngineError(
+      errno == ENOSPC ? .exhausted : .failed,
+      "the file just written \(what): \(String(cString: strerror(errno)))", at: Place(file: path))
+  }
+}
+
+/// A column of floating-point numbers outside lists and maps.
+private struct FloatingColumn {
+  var id: Int
+  var expression: String
+
+  static func all(in schema: Schema) -> [FloatingColumn] {
+    schema.fields.flatMap { find($0, $0.name.quotedName) }
+  }
+
+  private static func find(_ field: Field, _ expression: String) -> [FloatingColumn] {
+    switch field.type {
+    case .float, .double: return [FloatingColumn(id: field.id, expression: expression)]
+    case .structure(let children):
+      return children.flatMap {
+        find($0, "struct_extract(\(expression), \($0.name.quotedLiteral))")
+      }
+    default: return []
+    }
+  }
+}
+
+extension Output {
+  /// ` ORDER BY …` over the declared columns by place; empty when any order will do.
+  func orderBy(label: String) throws(EngineError) -> String {
+    try Output.orderBy(sort, schema.fields.map(\.name), label: label)
+  }
+
+  static func orderBy(
+    _ sort: [SortKey], _ columns: [String], label: String
+  ) throws(EngineError) -> String {
+    guard !sort.isEmpty else { return "" }
+    var keys: [String] = []
+    for key in sort {
+      guard let place = columns.firstIndex(of: key.column) else {
+        throw EngineError(
+          .wrongColumns, "the sort key \(key.column) is no column of the result",
+          at: Place(model: label),
+          advice: nearest(to: key.column, among: columns).map { "did you mean \($0)?" },
+          exitCode: 2)
+      }
+      keys.append("\(place + 1) \(key.isDescending ? "DESC" : "ASC") NULLS FIRST")
+    }
+    return " ORDER BY \(keys.joined(separator: ", "))"
+  }
+}
+
+extension String {
+  fileprivate var withoutDoubledSlash: String {
+    guard !contains("://") else { return self }
+    return reduce(into: "") { path, character in
+      if !(character == "/" && path.hasSuffix("/")) { path.append(character) }
+    }
+  }
+}

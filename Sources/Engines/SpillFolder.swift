@@ -1,0 +1,84 @@
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A folder of this process for what does not fit in memory.
+///
+/// It holds a lock while the process lives, so that the next one can tell a folder in use from one
+/// that a killed process left behind, and clears the latter away.
+final class SpillFolder: Sendable {
+  let path: String
+  private let lock: Int32
+
+  init(in parent: String) throws {
+    guard makeFolders(parent) else {
+      throw EngineError(
+        .unavailable, "the spill directory cannot be made: \(String(cString: strerror(errno)))",
+        at: Place(file: parent), exitCode: 2)
+    }
+    SpillFolder.clearAbandoned(in: parent)
+    let random = String(UInt64.random(in: .min ... .max), radix: 36)
+    path = "\(parent)/\(SpillFolder.prefix)\(getpid())-\(random)"
+    mkdir(path, 0o700)
+    lock = open("\(path)/\(SpillFolder.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      throw EngineError(
+        .unavailable,
+        "the spill directory cannot be written: \(String(cString: strerror(errno)))",
+        at: Place(file: path), exitCode: 2)
+    }
+  }
+
+  private static let prefix = "sluice-spill-"
+  private static let lockName = "in-use"
+
+  func remove() {
+    SpillFolder.remove(path)
+    close(lock)
+  }
+
+  private static func clearAbandoned(in parent: String) {
+    for name in entries(parent) where name.hasPrefix(prefix) {
+      let folder = "\(parent)/\(name)"
+      let file = open("\(folder)/\(lockName)", O_RDWR | O_CLOEXEC)
+      // Without a lock file it is being made right now, or is none of ours.
+      guard file >= 0 else { continue }
+      if flock(file, LOCK_EX | LOCK_NB) == 0 { remove(folder) }
+      close(file)
+    }
+  }
+
+  /// The folder is flat: DuckDB's files and the lock.
+  private static func remove(_ folder: String) {
+    for name in entries(folder) where name != lockName { unlink("\(folder)/\(name)") }
+    unlink("\(folder)/\(lockName)")
+    rmdir(folder)
+  }
+}
+
+/// The names in a folder, without `.` and `..`; empty where it cannot be read.
+func entries(_ folder: String) -> [String] {
+  guard let stream = opendir(folder) else { return [] }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names
+}
+
+/// Makes a folder and those above it; true where it is there afterwards.
+func makeFolders(_ path: String) -> Bool {
+  if mkdir(path, 0o777) == 0 || errno == EEXIST { return true }
+  guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+    return false
+  }
+  return makeFolders(String(path[..<slash])) && (mkdir(path, 0o777) == 0 || errno == EEXIST)
+}
