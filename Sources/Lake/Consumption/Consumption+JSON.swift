@@ -33,8 +33,8 @@ extension Consumption {
         "definition",
         [
           "fingerprint": .string(definition.fingerprint),
-          "sql_sha256": .string(definition.sqlSHA256),
-          "inputs": .array(definition.inputs.map(JSON.string)),
+          "queries": .object(
+            definition.queries.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
         ]),
       .init(
         "inputs", .object(inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) })),
@@ -57,8 +57,10 @@ extension Consumption {
     self.init(
       definition: ConsumedDefinition(
         fingerprint: definition["fingerprint"]?.string ?? "",
-        sqlSHA256: definition["sql_sha256"]?.string ?? "",
-        inputs: (definition["inputs"]?.array ?? []).compactMap(\.string)),
+        queries: Dictionary(
+          (definition["queries"]?.members ?? []).compactMap { member in
+            ConsumedQuery(json: member.value).map { (member.name, $0) }
+          }) { first, _ in first }),
       run: json["run"]?.string ?? "")
     inputs = try Consumption.positions(json["inputs"])
     unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
@@ -104,6 +106,8 @@ extension InputPosition {
       ["log": .integer(Int64(number)), "definition": .string(definition)]
     case .snapshot(let id, let definition):
       ["snapshot": .integer(id), "definition": .string(definition)]
+    case .interval(let run, let definition):
+      ["interval_run": .string(run), "definition": .string(definition)]
     case .nothing: .object([])
     }
   }
@@ -115,9 +119,30 @@ extension InputPosition {
       self = .log(number: Int(number), definition: definition)
     } else if let id = json["snapshot"]?.integer {
       self = .snapshot(id: id, definition: definition)
+    } else if let run = json["interval_run"]?.string {
+      self = .interval(run: run, definition: definition)
     } else {
       self = .nothing
     }
+  }
+}
+
+extension ConsumedQuery {
+  var json: JSON {
+    [
+      "inputs": .array(inputs.map(JSON.string)), "parameters": .array(parameters.map(JSON.string)),
+      "syntax_sha256": .string(syntaxSHA256),
+    ]
+  }
+
+  /// Nil where something is missing: the query is then parsed again.
+  init?(json: JSON) {
+    guard let inputs = json["inputs"]?.array, let parameters = json["parameters"]?.array,
+      let syntax = json["syntax_sha256"]?.string
+    else { return nil }
+    self.init(
+      inputs: inputs.compactMap(\.string), parameters: parameters.compactMap(\.string),
+      syntaxSHA256: syntax)
   }
 }
 

@@ -6,6 +6,8 @@ public enum InputPosition: Sendable, Hashable {
   case log(number: Int, definition: String)
   /// A table of the lake: this snapshot, made under this definition.
   case snapshot(id: Int64, definition: String)
+  /// One interval of an interval table, as this run published it.
+  case interval(run: String, definition: String)
   /// A table that had no snapshot yet.
   case nothing
 }
@@ -50,17 +52,31 @@ public struct ConsumedInterval: Sendable, Hashable {
   }
 }
 
+/// What parsing a query gave, so that text which has not changed needs no parser (rule 14).
+public struct ConsumedQuery: Sendable, Hashable {
+  /// The names after FROM and JOIN, as written.
+  public var inputs: [String]
+  /// The `$name` parameters, without the `$`.
+  public var parameters: [String]
+  /// Of the canonical syntax tree.
+  public var syntaxSHA256: String
+
+  public init(inputs: [String], parameters: [String], syntaxSHA256: String) {
+    self.inputs = inputs
+    self.parameters = parameters
+    self.syntaxSHA256 = syntaxSHA256
+  }
+}
+
 /// The model's definition at its last publication (rule 14).
 public struct ConsumedDefinition: Sendable, Hashable {
   public var fingerprint: String
-  /// Of the SQL text; with `inputs` it spares parsing a text that has not changed.
-  public var sqlSHA256: String
-  public var inputs: [String]
+  /// The model's query and those of the views it reads, by the SHA-256 of their text.
+  public var queries: [String: ConsumedQuery]
 
-  public init(fingerprint: String = "", sqlSHA256: String = "", inputs: [String] = []) {
+  public init(fingerprint: String = "", queries: [String: ConsumedQuery] = [:]) {
     self.fingerprint = fingerprint
-    self.sqlSHA256 = sqlSHA256
-    self.inputs = inputs
+    self.queries = queries
   }
 }
 
