@@ -35,6 +35,8 @@ public struct Model: Sendable {
   /// Empty unless `kind: operator`.
   public var outputs: [Output]
   public var tags: [String]
+  /// Where each entry of `inputs` stands.
+  var inputMarks: [String: Place] = [:]
 
   public init(
     name: String, pipeline: String, kind: Kind, description: String? = nil, file: String = "",

@@ -106,15 +106,18 @@ public struct Source: Sendable, Hashable {
     public var quote: UInt8?
     public var header: Bool
     public var encoding: Encoding
+    /// Texts that are NULL in every column, quoted or not.
+    public var nullValues: [String]
 
     public init(
-      delimiter: UInt8 = UInt8(ascii: ","), quote: UInt8? = UInt8(ascii: "\""), header: Bool = true,
-      encoding: Encoding = .utf8
+      delimiter: UInt8 = UInt8(ascii: ","), quote: UInt8? = UInt8(ascii: "\""),
+      header: Bool = true, encoding: Encoding = .utf8, nullValues: [String] = []
     ) {
       self.delimiter = delimiter
       self.quote = quote
       self.header = header
       self.encoding = encoding
+      self.nullValues = nullValues
     }
   }
 

@@ -49,6 +49,15 @@ public struct URITemplate: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// One file a year; stands in where a template failed to parse.
+  static let placeholder = URITemplate(text: "{yyyy}", length: .year, parts: [.year])
+
+  private init(text: String, length: IntervalLength, parts: [Part]) {
+    self.text = text
+    self.length = length
+    self.parts = parts
+  }
+
   static let advice =
     "use {yyyy} {MM} {dd} {HH} or several in one, as in {yyyyMMdd} or {yyyy-MM-dd}"
 

@@ -1,0 +1,253 @@
+import Core
+
+extension Model {
+  /// What `<model>.yaml` says, its columns and checks already compared with each other.
+  static func form(name: String, pipeline: String, file: String) -> Form<Model> {
+    .object { keys in
+      let kind = keys.attempt(
+        "kind", Form<Model.Kind>.word,
+        "How new rows replace old ones: view, full or interval; "
+          + "operator, for one that owns several tables.", isRequired: true)
+      let description = keys.optional("description", .text, "What a row is, in a line.")
+      let inputs = keys.optional(
+        "inputs", .named("input", inputSettings, names: .qualified), default: [],
+        "Of sources and models it reads whole, what a change of theirs means.")
+      let onDefinition = keys.optional(
+        "on_definition", Form<Model.OnDefinition>.word, default: .fail,
+        "What to do when this file or its SQL changed: stop, or build the table again.")
+      let sort = keys.optional(
+        "sort", .list(of: Form<SortKey>.sortKey.located), default: [],
+        "Columns to sort the table's files by; 'name desc' turns one round.")
+      let tags = keys.optional("tags", .list(of: .text), default: [], "Words to select it by.")
+      let oper = keys.optional(
+        "operator", Model.Operator.form, "A native operator that makes the rows, with its settings."
+      )
+      let outputs = keys.optional(
+        "outputs", .named("output", TableDraft.form), default: [],
+        "kind operator: by name, the tables it owns.")
+      let table = TableDraft.read(keys, isRequired: false)
+      var model = Model(
+        name: name, pipeline: pipeline, kind: kind ?? .full, description: description, file: file,
+        inputs: Dictionary(inputs.map { ($0.name, $0.value) }) { first, _ in first },
+        onDefinition: onDefinition, sort: sort.map(\.value), operator: oper, tags: tags)
+      keys.verify { reader in
+        for input in inputs { model.inputMarks[input.name] = reader.place(input.mark) }
+        if let kind { refuse(kind, keys) }
+        model.outputs = outputs.map { output in
+          Model.Output(
+            name: output.name, description: output.value.description,
+            columns: output.value.schema,
+            checks: output.value.checks(reader, model: "\(name).\(output.name)"),
+            place: reader.place(output.mark))
+        }
+        model.columns = table.schema
+        model.checks = table.checks(reader, model: name)
+        // Columns that failed to read would only be missed a second time.
+        guard table.isSound, kind != .operator, keys.mark(of: "columns") != nil else { return }
+        for key in sort {
+          reader.require(column: key.value.column, in: model.columns, at: key.mark)
+        }
+        if kind == .interval { requireInterval(model.columns, keys, reader) }
+      }
+      return model
+    }
+  }
+
+  private static var inputSettings: Form<Model.InputSettings> {
+    .object(isOptional: true) { keys in
+      Model.InputSettings(
+        onInputChange: keys.optional(
+          "on_input_change", .word, default: .rebuild,
+          "Whether a change of this input makes the table stale."))
+    }
+  }
+
+  private static func refuse(_ kind: Model.Kind, _ keys: Keys) {
+    let missing: [String]
+    switch kind {
+    case .operator:
+      keys.refuse(
+        ["columns", "checks", "sort"], because: "belongs to each of the 'outputs' of an operator")
+      missing = ["operator", "outputs"]
+    case .view:
+      keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
+      keys.refuse(["operator", "sort"], because: "means nothing for a view, which stores no rows")
+      missing = ["columns"]
+    case .full, .interval:
+      keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
+      missing = ["columns"]
+    }
+    keys.verify { reader in
+      for name in missing where keys.mark(of: name) == nil {
+        reader.fail(
+          .missingKey, "'\(name)' is missing here", at: keys.mark,
+          advice: "'kind: \(kind.rawValue)' needs it")
+      }
+    }
+  }
+
+  /// Rule 13: interval tables carry their interval, and are partitioned by it.
+  private static func requireInterval(_ columns: Schema, _ keys: Keys, _ reader: Reader) {
+    for name in ["interval_start", "interval_end"] {
+      guard let mark = keys.mark(of: "columns") else { return }
+      guard let column = columns[name] else {
+        reader.fail(
+          .missingKey, "the column '\(name)' is missing", at: mark,
+          advice: "'kind: interval' needs it: write \(name): {type: timestamp}")
+        continue
+      }
+      if column.type != .timestamp {
+        reader.fail(
+          .badValue, "'\(name)' must be a timestamp, not \(column.type.withArticle)", at: mark)
+      }
+    }
+  }
+}
+
+/// `columns:` and `checks:`, of a model or of one of an operator's outputs.
+struct TableDraft {
+  struct Column {
+    var type: FieldType
+    var description: String?
+    var checks: [CheckDraft]
+  }
+
+  var description: String?
+  var columns: [Named<Column>]
+  var tableChecks: [CheckDraft]
+  /// Whether all columns could be read.
+  var isSound: Bool
+
+  var schema: Schema {
+    Schema(
+      columns.map {
+        Field(name: $0.name, type: $0.value.type, documentation: $0.value.description)
+      })
+  }
+
+  /// One of an operator's outputs.
+  static var form: Form<TableDraft> {
+    .object { keys in
+      var table = read(keys, isRequired: true)
+      table.description = keys.optional("description", .text, "What a row is, in a line.")
+      return table
+    }
+  }
+
+  static func read(_ keys: Keys, isRequired: Bool) -> TableDraft {
+    let columns = keys.attempt(
+      "columns", .named("column", column, names: .column),
+      "By name, each column's type, in the table's order.", isRequired: isRequired)
+    let checks = keys.optional(
+      "checks", CheckDraft.list(.table), default: [], "Conditions on the table as a whole.")
+    var isSound = true
+    keys.verify { reader in
+      let written = keys.entry("columns")?.mapping
+      if let written, written.isEmpty, let mark = keys.mark(of: "columns") {
+        reader.fail(.badValue, "no columns", at: mark)
+      }
+      reader.checkColumns((columns ?? []).map { ($0.name, $0.mark) })
+      isSound = columns?.count == written?.count
+    }
+    return TableDraft(columns: columns ?? [], tableChecks: checks, isSound: isSound)
+  }
+
+  private static var column: Form<Column> {
+    .either(
+      short: Form<FieldType>.type.map(placeholder: Column(type: .string, checks: [])) {
+        type, _, _ in
+        Column(type: type, checks: [])
+      },
+      long: .object { keys in
+        Column(
+          type: keys.required("type", .type, "Its type, such as bigint or list<string>."),
+          description: keys.optional("description", .text, "What it holds, in a line."),
+          checks: keys.optional(
+            "checks", CheckDraft.list(.column), default: [], "Conditions on each of its values."))
+      })
+  }
+
+  func checks(_ reader: Reader, model: String) -> [Check] {
+    let schema = schema
+    var builder = CheckBuilder(reader, model: model, columns: schema)
+    for (column, field) in zip(columns, schema.fields) {
+      builder.add(column.value.checks, under: field)
+    }
+    if isSound { builder.add(tableChecks, under: nil) }
+    return builder.result
+  }
+}
+
+extension Model.Operator {
+  static let names = ["rank", "word_index"]
+
+  /// `{name: {settings…}}`; what the settings mean is the operator's own affair.
+  static var form: Form<Model.Operator> {
+    let schema: JSON = [
+      "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+      "properties": .object(names.map { .init($0, ["type": "object"]) }),
+    ]
+    return Form(placeholder: Model.Operator(name: "", settings: .null), schema: schema) {
+      node, reader, name in
+      guard let entries = node.mapping, let entry = entries.first, entries.count == 1 else {
+        reader.fail(
+          .badValue, "\(name) must be one operator with its settings", at: node.mark,
+          advice: "write operator: {name: {input: …}}")
+        return nil
+      }
+      guard names.contains(entry.key) else {
+        reader.fail(
+          .badValue, "unknown operator '\(entry.key.shortened)'", at: entry.keyMark,
+          advice: suggestion(for: entry.key, among: names, called: "operators"))
+        return nil
+      }
+      guard entry.value.mapping != nil else {
+        reader.fail(
+          .badValue, "the settings of '\(entry.key)' must be a mapping, not \(entry.value.shown)",
+          at: entry.value.mark)
+        return nil
+      }
+      let inputs = entry.value.inputs(reader)
+      if inputs.isEmpty {
+        reader.fail(
+          .missingKey, "'input' is missing here", at: entry.value.mark,
+          advice: "an operator reads a source or a model: write input: name")
+      }
+      return Model.Operator(
+        name: entry.key, settings: entry.value.json, inputs: inputs,
+        place: reader.place(entry.keyMark))
+    }
+  }
+}
+
+extension YAMLNode {
+  /// The values of all keys called `input`, here and below.
+  fileprivate func inputs(_ reader: Reader) -> [Model.Operator.Input] {
+    switch content {
+    case .scalar: []
+    case .sequence(let items): items.flatMap { $0.inputs(reader) }
+    case .mapping(let entries):
+      entries.flatMap { entry -> [Model.Operator.Input] in
+        guard entry.key == "input", let name = entry.value.scalar else {
+          return entry.value.inputs(reader)
+        }
+        return [.init(name: name.text, place: reader.place(entry.value.mark))]
+      }
+    }
+  }
+
+  /// As JSON, by YAML 1.2's core schema: unquoted words may be null, booleans and numbers.
+  var json: JSON {
+    switch content {
+    case .sequence(let items): return .array(items.map(\.json))
+    case .mapping(let entries): return .object(entries.map { .init($0.key, $0.value.json) })
+    case .scalar(let scalar):
+      guard scalar.isPlain else { return .string(scalar.text) }
+      if isNull { return .null }
+      if let value = Value.booleans[scalar.text] { return .boolean(value) }
+      if let value = Int64(scalar.text) { return .integer(value) }
+      if Value.isNumber(scalar.text), let value = Double(scalar.text) { return .number(value) }
+      return .string(scalar.text)
+    }
+  }
+}
