@@ -47,7 +47,7 @@ final class BlockReader {
     while !isFinished {
       try cancellation.check()
       // Doubling, so that a long row is looked at a few times only.
-      let growing = min(carry.count * 2, format.maximumRowByteCount)
+      let growing = min(carry.count * 2, fullByteCount)
       let capacity = max(blockByteCount, growing, carry.count + blockByteCount / 2)
       let (bytes, isAtEnd) = try fill(capacity)
       if isAtEnd { try local.expectUnchanged(byteCountRead: byteCountRead) }
@@ -61,6 +61,9 @@ final class BlockReader {
     }
     return nil
   }
+
+  /// The longest row that is allowed, with its line end: where that much holds no row, none fits.
+  private var fullByteCount: Int { format.maximumRowByteCount + 2 }
 
   /// A file's packing as its name has it; a URL's query does not count.
   private static func promisedCompression(of file: InputFile) -> Compression? {
@@ -113,7 +116,7 @@ final class BlockReader {
     }
     let text = bytes[skipped...]
     if text.isEmpty && isAtEnd { return skipped }
-    let isFull = text.count >= format.maximumRowByteCount
+    let isFull = text.count >= fullByteCount
     let row = try Header(file: file, format: format)
       .read(text, ending: isAtEnd ? .end : isFull ? .full : .more)
     guard let row else { return 0 }
@@ -130,7 +133,7 @@ final class BlockReader {
   ) throws -> TextBlock? {
     var block = TextBlock(
       layout: layout, bytes: bytes, textByteCount: 0, firstLine: line, oversized: oversized)
-    let isFull = bytes.count >= format.maximumRowByteCount
+    let isFull = bytes.count >= fullByteCount
     let lineCount: Int
     if let quote = format.quote {
       let table = bytes.withUnsafeBufferPointer {
@@ -166,8 +169,14 @@ final class BlockReader {
 
   /// Passes over a row that is longer than allowed, up to the next line end.
   private func skipRow(_ head: [UInt8]) throws {
-    var row = OversizedRow(
-      line: line, start: Array(head.prefix(BlockReader.keptByteCount)), byteCount: head.count)
+    var row = OversizedRow(line: line, start: [], byteCount: 0)
+    var last: UInt8 = 0
+    func take(_ bytes: ArraySlice<UInt8>) {
+      row.start += bytes.prefix(BlockReader.keptByteCount - row.start.count)
+      row.byteCount += bytes.count
+      last = bytes.last ?? last
+    }
+    take(head[...])
     line += head.withUnsafeBufferPointer {
       countOfByte(0x0A, in: $0.baseAddress!, count: $0.count)
     }
@@ -177,15 +186,17 @@ final class BlockReader {
       let end = bytes.withUnsafeBufferPointer { text in
         text.baseAddress.map { indexOfByte(0x0A, in: $0, from: 0, to: text.count) } ?? 0
       }
-      row.byteCount += end
+      take(bytes[..<end])
       if end < bytes.count {
         line += 1
         carry = Array(bytes[(end + 1)...])
       }
-      if end < bytes.count || isAtEnd {
-        oversized.append(row)
-        return
-      }
+      if end < bytes.count || isAtEnd { break }
     }
+    if last == 0x0D {
+      row.byteCount -= 1
+      row.start = Array(row.start.prefix(row.byteCount))
+    }
+    oversized.append(row)
   }
 }

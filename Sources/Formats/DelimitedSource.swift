@@ -170,6 +170,8 @@ public final class DelimitedSource: BatchSource {
     }
     var result = converter.convert(block)
     if !result.rejected.isEmpty { try reject(result.rejected, open) }
+    // The last waiting batch goes first: one thread alone gets the rows of a file in their order.
+    result.batches.reverse()
     let first = result.batches.popLast()
     state.withLock { state in
       state.tally.blankLines += Int64(result.blankLineCount)

@@ -73,14 +73,14 @@ struct Header {
   private func missing(_ column: String, _ names: [String]) -> FormatError {
     let message = "the header has no column '\(column)'"
     let place = Place(file: file.name, line: 1)
-    if let name = nearest(to: column, among: names) {
-      return FormatError(
-        .badHeader, message, at: place, advice: "the nearest is '\(name)'; correct `columns:`")
-    }
-    if names.contains(where: { $0.contains("\r") }) {
+    if names.contains(where: { $0.utf8.contains(0x0D) }) {
       return FormatError(
         .badHeader, message, at: place,
         advice: "the lines seem to end in CR alone; convert them to LF")
+    }
+    if let name = nearest(to: column, among: names) {
+      return FormatError(
+        .badHeader, message, at: place, advice: "the nearest is '\(name)'; correct `columns:`")
     }
     if names.count == 1 {
       return FormatError(

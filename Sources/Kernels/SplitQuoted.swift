@@ -4,13 +4,14 @@
 ///
 /// A quote that stands elsewhere is a defect of its row, which then ends at the next line end. A
 /// quote that never closes is a defect of the line it stands on; reading goes on with the next
-/// line. (Should that happen 64 times before the text's end, the rest is taken for one such row.)
+/// line. (That happens once at most: were there a single quote behind it, it would have closed.)
 ///
 /// - Parameters:
 ///   - text: Less than 1 GiB.
 ///   - fieldCount: How many fields a row has; at least 1.
 ///   - rowLimit: Stop after this many rows.
 /// - Returns: The complete rows. Spans are offsets into `text`.
+/// - Complexity: O(*n*).
 public func splitQuoted(
   _ text: UnsafeBufferPointer<UInt8>, delimiter: UInt8, quote: UInt8, fieldCount: Int,
   ending: TextEnding, rowLimit: Int = .max
@@ -20,7 +21,6 @@ public func splitQuoted(
   guard let base = text.baseAddress else { return table }
   var scanner = QuotedScanner(
     base: base, end: text.count, delimiter: delimiter, quote: quote, isLast: ending == .end)
-  var openQuotes = 0
   while scanner.place < text.count && table.rows.count < rowLimit {
     let start = scanner.place
     let line = scanner.line
@@ -44,17 +44,11 @@ public func splitQuoted(
         table.lineCount = line
         return table
       }
-      openQuotes += 1
-      if openQuotes < 64 {
-        let hasReturn = lineEnd > start && base[lineEnd - 1] == 0x0D
-        let rowEnd = hasReturn ? lineEnd - 1 : lineEnd
-        table.appendMisfit(RowSpan(start, rowEnd, line: line), .quote)
-        scanner.place = min(lineEnd + 1, text.count)
-        scanner.line = line + (lineEnd < text.count ? 1 : 0)
-      } else {
-        table.appendMisfit(RowSpan(start, text.count, line: line), .quote)
-        scanner.place = text.count
-      }
+      let hasReturn = lineEnd > start && base[lineEnd - 1] == 0x0D
+      let rowEnd = hasReturn ? lineEnd - 1 : lineEnd
+      table.appendMisfit(RowSpan(start, rowEnd, line: line), .quote)
+      scanner.place = min(lineEnd + 1, text.count)
+      scanner.line = line + (lineEnd < text.count ? 1 : 0)
     }
   }
   table.consumedByteCount = scanner.place
