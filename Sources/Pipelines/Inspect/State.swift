@@ -1,0 +1,161 @@
+import Core
+import Lake
+import Project
+import Stores
+
+extension Workspace {
+  /// What every source's log and every table's consumption say, read from the lake alone, and what
+  /// lies there that nothing refers to. Changes nothing.
+  ///
+  /// - Throws: `PipelineError` `.unknownName`; a lake that cannot be read.
+  public func state(pipelines names: [String]) throws -> StateReport {
+    let pipelines = try planner.selected(names)
+    var report = StateReport(sources: [], models: [], leftovers: [])
+    for pipeline in pipelines {
+      for source in pipeline.sources {
+        let state = try lake.sourceLog(pipeline: pipeline.name, source: source.name).read()
+        report.sources.append(
+          SourceState(
+            pipeline: pipeline.name, source: source.name, batch: state.number,
+            fileCount: state.files.count, byteCount: state.byteCount))
+      }
+      var tables = pipeline.models.filter { $0.kind != .view }.flatMap { model in
+        model.outputs.isEmpty
+          ? [(model.name, model.kind.rawValue)]
+          : model.outputs.map { ($0.name, model.kind.rawValue) }
+      }
+      let quarantine = TableID(pipeline.name, QuarantineNames.table)
+      if try lake.catalog.load(quarantine) != nil {
+        tables.append((QuarantineNames.table, "quarantine"))
+      }
+      for (name, kind) in tables {
+        report.models.append(try state(of: TableID(pipeline.name, name), kind: kind))
+      }
+      report.leftovers += try leftovers(of: pipeline, tables: tables.map(\.0))
+    }
+    return report
+  }
+
+  private func state(of id: TableID, kind: String) throws -> ModelState {
+    var state = ModelState(
+      pipeline: id.pipeline, model: id.model, kind: kind, version: nil, snapshot: nil,
+      rowCount: 0, fileCount: 0, byteCount: 0, intervals: [], inputs: [], problem: nil)
+    guard let table = try lake.catalog.load(id) else { return state }
+    state.version = table.version
+    state.snapshot = table.currentSnapshot?.id
+    do {
+      try table.forEachDataFile { file in
+        state.rowCount += file.rowCount
+        state.fileCount += 1
+        state.byteCount += file.byteCount
+      }
+      guard let consumption = try table.consumption() else { return state }
+      state.inputs = consumption.inputs.sorted { $0.key < $1.key }.map {
+        ($0.key, $0.value.summary)
+      }
+      state.intervals = consumption.intervals.sorted { $0.key < $1.key }.map { interval, entry in
+        IntervalState(
+          interval: interval, rowCount: entry.rowCount, run: entry.run,
+          published: RunID(rawValue: entry.run)?.start ?? interval.end,
+          objects: entry.objects.map { ($0.uri, $0.version) })
+      }
+    } catch let error as LakeError {
+      state.problem = error.description
+    }
+    return state
+  }
+
+  // MARK: - What nothing refers to
+
+  private func leftovers(of pipeline: Pipeline, tables: [String]) throws -> [Leftover] {
+    let active = Set(try lake.history.active())
+    var found: [Leftover] = []
+    for name in tables {
+      let id = TableID(pipeline.name, name)
+      let table = try lake.catalog.load(id)
+      let needed = try table?.reachableKeys() ?? []
+      for prefix in [LakeLayout.table(id) + "/", LakeLayout.statePrefix(id)] {
+        try lake.store.list(prefix: prefix) { page in
+          for object in page where !needed.contains(object.key) {
+            found.append(
+              Leftover(
+                key: object.key, byteCount: object.byteCount,
+                explanation: try explanation(of: object.key, id, active)))
+          }
+        }
+      }
+    }
+    return found
+  }
+
+  private func explanation(
+    of key: String, _ id: TableID, _ active: Set<RunID>
+  ) throws -> String {
+    let data = LakeLayout.dataPrefix(id)
+    guard key.hasPrefix(data) else {
+      return "written for a commit that did not come to pass"
+    }
+    let folder = key.dropFirst(data.count).prefix { $0 != "/" }
+    guard let run = RunID(rawValue: String(folder)) else { return "no run's file" }
+    if active.contains(run) { return "staged by run \(run), which is at work or was killed" }
+    if let record = try lake.history.read(run) {
+      return "staged by run \(run), which ended as '\(record["status"]?.string ?? "unknown")'"
+    }
+    return "staged by run \(run), which left no record"
+  }
+}
+
+extension InputPosition {
+  /// `batch 3`, `snapshot 81…`, `run …`, `nothing yet`.
+  var summary: String {
+    switch self {
+    case .log(let number, _): "batch \(number)"
+    case .snapshot(let id, _): "snapshot \(id)"
+    case .interval(let run, _): "run \(run)"
+    case .nothing: "nothing yet"
+    }
+  }
+}
+
+extension StateReport {
+  /// One object a line of `state --json`: sources, tables, leftovers.
+  public var jsonLines: [JSON] {
+    sources.map { source in
+      [
+        "type": "source", "pipeline": .string(source.pipeline), "source": .string(source.source),
+        "batch": .integer(Int64(source.batch)), "files": .integer(Int64(source.fileCount)),
+        "bytes": .integer(source.byteCount),
+      ]
+    } + models.map(\.json)
+      + leftovers.map { leftover in
+        [
+          "type": "leftover", "key": .string(leftover.key), "bytes": .integer(leftover.byteCount),
+          "explanation": .string(leftover.explanation),
+        ]
+      }
+  }
+}
+
+extension ModelState {
+  var json: JSON {
+    [
+      "type": "table", "pipeline": .string(pipeline), "model": .string(model),
+      "kind": .string(kind), "version": version.map { .integer(Int64($0)) } ?? .null,
+      "snapshot": snapshot.map { .integer($0) } ?? .null, "rows": .integer(rowCount),
+      "files": .integer(Int64(fileCount)), "bytes": .integer(byteCount),
+      "inputs": .object(inputs.map { .init($0.name, .string($0.position)) }),
+      "intervals": .array(
+        intervals.map { state in
+          [
+            "interval": state.interval.json, "rows": .integer(state.rowCount),
+            "run": .string(state.run), "published": .string(state.published.description),
+            "objects": .array(
+              state.objects.map {
+                ["address": .string($0.address), "version": .string($0.version)]
+              }),
+          ]
+        }),
+      "problem": problem.map { .string($0) } ?? .null,
+    ]
+  }
+}

@@ -1,0 +1,181 @@
+import Core
+import Lake
+import Project
+import Stores
+
+/// A source as planning sees it: its log, and what a look at the store adds to that.
+struct SourceView: Sendable {
+  var pipeline: String
+  var source: Source
+  /// The log's head when it was read, before the store was looked at (rule 1).
+  var logged: LogState
+  /// What is going to be appended, in byte order of keys.
+  var changes: [FileChange]
+  /// The log as it will be: what consumers see. Numbers are provisional until appended.
+  var state: LogState
+  private var byInterval: [Interval: [LoggedFile]]
+  /// Intervals whose file could not be looked at.
+  var obstacles: [Interval: any AnyFailure] = [:]
+
+  var batches: [SourceBatch] { logged.batches(of: changes) }
+
+  init(pipeline: String, source: Source, logged: LogState, changes: [FileChange]) {
+    self.pipeline = pipeline
+    self.source = source
+    self.logged = logged
+    self.changes = changes
+    let definition = SourceFingerprint.location(source)
+    state = logged.applying(logged.batches(of: changes), definition: definition)
+    byInterval = state.filesByInterval()
+  }
+
+  /// The file of one interval of the source's own length: the one at today's address, else, where
+  /// the address has moved since, the newest.
+  func file(of tile: Interval) -> LoggedFile? {
+    guard let files = byInterval[tile], case .intervals(let settings) = source.origin else {
+      return nil
+    }
+    let address = settings.uri.expand(tile)
+    return files.first { $0.key == address } ?? files.max { $0.batch < $1.batch }
+  }
+
+  /// What kept a file of this interval from being looked at.
+  func obstacle(to interval: Interval?) -> (any AnyFailure)? {
+    guard let interval else { return nil }
+    return obstacles.sorted { $0.key < $1.key }.first {
+      interval.start <= $0.key.start && $0.key.end <= interval.end
+    }?.value
+  }
+
+  var planned: [PlannedBatch] {
+    batches.map { batch in
+      PlannedBatch(
+        source: source.name, number: batch.number, added: batch.count(.added),
+        changed: batch.count(.changed), removed: batch.count(.removed),
+        byteCount: batch.byteCount)
+    }
+  }
+}
+
+/// Looks at sources: reads the log, then the store, and says what is new. Changes nothing.
+struct SourcePlanner {
+  let lake: Lake
+  let opener: StoreOpener
+  let cancellation: Cancellation
+
+  /// What of an interval source is of interest.
+  struct Wanted {
+    /// Files of these are looked for.
+    var tiles: [Interval]
+    /// Of those in the log, the ones to look at again although they are known.
+    var recheck: (Interval) -> Bool
+  }
+
+  func look(
+    _ source: Source, of pipeline: String, wanted: Wanted, allowRemovals: Bool
+  ) throws -> SourceView {
+    let logged = try lake.sourceLog(pipeline: pipeline, source: source.name).read()
+    switch source.origin {
+    case .files(let settings):
+      return try files(source, settings, pipeline, logged, allowRemovals)
+    case .intervals(let settings):
+      return try intervals(source, settings, pipeline, logged, wanted)
+    }
+  }
+
+  /// Appends what was found. A lost put throws `.conflict`, and the look must be thrown away.
+  func append(_ view: SourceView) throws -> SourceView {
+    guard !view.changes.isEmpty else { return view }
+    let log = lake.sourceLog(pipeline: view.pipeline, source: view.source.name)
+    let state = try log.append(
+      view.changes, after: view.logged, definition: SourceFingerprint.location(view.source),
+      clock: lake.clock)
+    return SourceView(pipeline: view.pipeline, source: view.source, logged: state, changes: [])
+  }
+
+  // MARK: - Files
+
+  private func files(
+    _ source: Source, _ settings: Source.FileSettings, _ pipeline: String, _ logged: LogState,
+    _ allowRemovals: Bool
+  ) throws -> SourceView {
+    var differ = LogDiffer(logged)
+    var count = 0
+    try opener.list(glob: settings.glob) { page in
+      try cancellation.check()
+      for (address, object) in page {
+        count += 1
+        try differ.add(
+          ListedFile(
+            key: address, byteCount: object.byteCount, version: object.version.rawValue))
+      }
+    }
+    var changes = differ.finish()
+    if count == 0 && logged.number == 0 && !Glob.hasWildcard(settings.glob) {
+      throw StoreError(
+        .notFound, "source '\(source.name)' of pipeline '\(pipeline)': there is no such file",
+        at: Place(file: settings.glob), advice: "check the address in \(source.place)")
+    }
+    changes = try confirmRemovals(changes)
+    try RemovalGuard.check(
+      changes, against: logged, source: source.name,
+      definition: SourceFingerprint.location(source),
+      maxRemoved: settings.maxRemovedPercent / 100, allowsRemovals: allowRemovals)
+    return SourceView(pipeline: pipeline, source: source, logged: logged, changes: changes)
+  }
+
+  /// Rule 5: a removal is believed only when a HEAD says so too.
+  private func confirmRemovals(_ changes: [FileChange]) throws -> [FileChange] {
+    let removed = changes.filter { $0.kind == .removed }
+    guard !removed.isEmpty else { return changes }
+    let gone = try concurrently(removed, limit: 8) { change in
+      try cancellation.check()
+      return try opener.head(change.file.key) == nil
+    }.map { try $0.get() }
+    let kept = Set(zip(removed, gone).filter { !$0.1 }.map(\.0.file.key))
+    return changes.filter { $0.kind != .removed || !kept.contains($0.file.key) }
+  }
+
+  // MARK: - One file an interval
+
+  private func intervals(
+    _ source: Source, _ settings: Source.IntervalFileSettings, _ pipeline: String,
+    _ logged: LogState, _ wanted: Wanted
+  ) throws -> SourceView {
+    let tiles = wanted.tiles.filter { tile in
+      logged[settings.uri.expand(tile)] == nil || wanted.recheck(tile)
+    }
+    let found = concurrently(tiles, limit: 8) { tile -> ListedFile? in
+      try cancellation.check()
+      let address = settings.uri.expand(tile)
+      guard let object = try opener.head(address) else { return nil }
+      return ListedFile(
+        key: address, byteCount: object.byteCount, version: object.version.rawValue,
+        interval: tile)
+    }
+    var listing: [ListedFile] = []
+    var obstacles: [Interval: any AnyFailure] = [:]
+    for (tile, result) in zip(tiles, found) {
+      do {
+        if let file = try result.get() { listing.append(file) }
+      } catch let error as any AnyFailure {
+        // One file that cannot be looked at does not keep the others from their turn.
+        obstacles[tile] = error
+      }
+    }
+    listing.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    var view = SourceView(
+      pipeline: pipeline, source: source, logged: logged,
+      changes: try logged.diff(listing: listing, isComplete: false))
+    view.obstacles = obstacles
+    return view
+  }
+}
+
+extension StoreOpener {
+  /// The object at a full address; nil when there is none.
+  func head(_ address: String) throws -> Object? {
+    let (store, key) = try locate(address)
+    return try store.head(key)
+  }
+}

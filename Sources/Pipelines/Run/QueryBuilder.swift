@@ -1,0 +1,168 @@
+import Core
+import Engines
+import Formats
+import Kernels
+import Lake
+import Project
+import Stores
+
+/// A unit's query with everything it reads opened: what `compute` is given.
+struct BoundQuery {
+  var query: Query
+  /// The text sources in it, each once, for tallies.
+  var texts: [DelimitedSource]
+  /// Keeps fetched objects from being evicted while the query runs.
+  var copies: [LocalCopy]
+  /// Bytes of sources and tables that are read.
+  var byteCount: Int64
+}
+
+/// Turns a unit into a query: fetches its objects, opens its tables, binds its parameters.
+struct QueryBuilder {
+  let workspace: Workspace
+  let survey: Survey
+  let unit: Survey.Unit
+  /// Takes malformed rows of sources that say `quarantine`.
+  let rejects: RejectLog
+  /// Told fetched bytes: done, total.
+  let progress: (Int64, Int64) -> Void
+
+  private var cancellation: Cancellation { workspace.context.cancellation }
+
+  /// - Throws: `StoreError` `.changed` where an object is no longer the one in the log.
+  func build() throws -> BoundQuery {
+    var texts: [String: DelimitedSource] = [:]
+    var copies: [String: [LocalCopy]] = [:]
+    var tableBytes: Int64 = 0
+    let query = try query(of: unit.node, &texts, &copies, &tableBytes)
+    return BoundQuery(
+      query: query, texts: texts.sorted { $0.key < $1.key }.map(\.value),
+      copies: copies.values.flatMap { $0 }, byteCount: unit.inputs.byteCount + tableBytes)
+  }
+
+  private func query(
+    of node: Graph.Node, _ texts: inout [String: DelimitedSource],
+    _ copies: inout [String: [LocalCopy]], _ tableBytes: inout Int64
+  ) throws -> Query {
+    guard let sql = node.model.sql else {
+      throw PipelineError(
+        .unavailable, "the model has no SQL", at: Place(model: node.model.qualifiedName))
+    }
+    var inputs: [String: Query.Input] = [:]
+    for (name, input) in node.inputs.sorted(by: { $0.key < $1.key }) {
+      switch input {
+      case .source(let pipeline, let source):
+        let opened = try open(pipeline, source, &copies)
+        if texts[source] == nil { texts[source] = opened }
+        inputs[name] = .batches(opened)
+      case .table(let pipeline, let model, let table):
+        if let view = survey.graph["\(pipeline).\(model)"], view.model.kind == .view {
+          inputs[name] = .view(try query(of: view, &texts, &copies, &tableBytes))
+        } else {
+          let (files, schema) = try files(of: TableID(pipeline, table))
+          tableBytes += files.reduce(0) { $0 + $1.byteCount }
+          inputs[name] = .files(files, schema: schema)
+        }
+      }
+    }
+    var parameters = workspace.project[pipeline: node.model.pipeline]?.params ?? [:]
+    if let interval = unit.interval {
+      parameters["interval_start"] = .timestamp(interval.start)
+      parameters["interval_end"] = .timestamp(interval.end)
+    }
+    return Query(
+      sql: sql.text, parameters: parameters, inputs: inputs, label: node.model.qualifiedName)
+  }
+
+  private func files(of id: TableID) throws -> ([DataFile], Schema) {
+    let place = Place(model: unit.label)
+    guard let table = survey.tables[id]?.table else {
+      throw PipelineError(.upstreamFailed, "its input \(id) has no rows yet", at: place)
+    }
+    let upstream = survey.graph[id.description]?.model
+    guard let interval = unit.interval, upstream?.kind == .interval,
+      id.pipeline == unit.node.model.pipeline
+    else { return (try table.dataFiles(), table.schema) }
+    return (try table.dataFiles(.exactly(interval)), table.schema)
+  }
+
+  private func open(
+    _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
+  ) throws -> DelimitedSource {
+    guard let source = workspace.project[pipeline: pipeline]?[source: name] else {
+      throw PipelineError(.unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
+    }
+    let objects = unit.inputs.objects[name] ?? unit.inputs.files[name] ?? []
+    let local = try copies[name] ?? fetch(objects)
+    copies[name] = local
+    let files = zip(objects, local).map { object, copy in
+      InputFile(path: copy.path, name: object.key, byteCount: object.byteCount)
+    }
+    return try DelimitedSource(
+      files: files, format: try format(of: source),
+      rejects: source.malformed == .quarantine ? rejects : nil, cancellation: cancellation)
+  }
+
+  /// Brings objects here, or finds them here; each is the version that the log names.
+  private func fetch(_ objects: [LoggedFile]) throws -> [LocalCopy] {
+    let total = objects.reduce(0) { $0 + $1.byteCount }
+    var done: Int64 = 0
+    return try objects.map { logged in
+      try cancellation.check()
+      let (store, key) = try workspace.opener.locate(logged.key)
+      let object = Object(
+        key: key, byteCount: logged.byteCount, version: Version(logged.version))
+      let before = done
+      let copy = try workspace.cache.fetch(object, from: store, cancellation: cancellation) {
+        progress(before + $0, total)
+      }
+      done += logged.byteCount
+      progress(done, total)
+      return copy
+    }
+  }
+
+  private func format(of source: Source) throws -> DelimitedFormat {
+    guard case .csv(let csv) = source.format else {
+      throw PipelineError(
+        .unavailable, "SQL cannot read source '\(source.name)', whose format is text",
+        at: source.place, advice: "text is read by operators; SQL reads `format: csv`",
+        exitCode: 2)
+    }
+    return DelimitedFormat(
+      delimiter: csv.delimiter, quote: csv.quote, hasHeader: csv.header,
+      encoding: csv.encoding.kernel, compression: source.compression.kernel,
+      columns: source.columns.fields, malformed: source.malformed.format)
+  }
+}
+
+extension Source.Encoding {
+  var kernel: TextEncoding {
+    switch self {
+    case .utf8: .utf8
+    case .latin1: .latin1
+    case .windows1252: .windows1252
+    }
+  }
+}
+
+extension Source.Compression {
+  var kernel: Kernels.Compression {
+    switch self {
+    case .auto: .auto
+    case .none: .none
+    case .gzip: .gzip
+    case .zstd: .zstd
+    }
+  }
+}
+
+extension Source.Misfit {
+  var format: MalformedPolicy {
+    switch self {
+    case .fail: .fail
+    case .drop: .drop
+    case .quarantine: .quarantine
+    }
+  }
+}

@@ -1,0 +1,233 @@
+import Core
+import Lake
+import Project
+
+/// Carries out what the planner finds: sources to their logs, then model after model, the intervals
+/// of a model several at once. Then again for files that are still waited for.
+final class Runner {
+  private let workspace: Workspace
+  private let selection: Selection
+  private let started: Instant
+  private let id: RunID
+  /// Begun with the first thing that changes the lake: a run with nothing to do writes nothing.
+  private var active: ActiveRun?
+  private var results: [UnitKey: UnitResult] = [:]
+  private var order: [UnitKey] = []
+  private var notes: [String] = []
+
+  private struct UnitKey: Hashable {
+    var model: String
+    var interval: Interval?
+  }
+
+  init(_ workspace: Workspace, _ selection: Selection) {
+    self.workspace = workspace
+    self.selection = selection
+    started = workspace.context.clock.now()
+    id = RunID(start: started)
+  }
+
+  private var clock: Clock { workspace.context.clock }
+  private var cancellation: Cancellation { workspace.context.cancellation }
+
+  func run() throws -> RunReport {
+    var isInterrupted = false
+    do {
+      while let pause = try round() { clock.sleep(pause, cancellation) }
+    } catch is Cancelled {
+      isInterrupted = true
+    } catch {
+      // Nothing can be planned any more; what was done stays done and is written down.
+      guard active != nil else { throw error }
+      notes.append("stopped: \(error)")
+      _ = try? finish(isInterrupted: false)
+      throw error
+    }
+    return try finish(isInterrupted: isInterrupted)
+  }
+
+  // MARK: - Rounds
+
+  /// Does all that can be done now.
+  ///
+  /// - Returns: Milliseconds until files that are waited for are worth another look; nil when
+  ///   nothing is waited for, or not any longer.
+  private func round() throws -> Int64? {
+    var survey = try loggedSurvey()
+    let planner = workspace.planner
+    let pipelines = try planner.selected(selection.pipelines)
+    let selected = Set(pipelines.map(\.name))
+    notes = try pipelines.flatMap { pipeline in
+      try planner.notes(on: pipeline, selection, survey).map { "\(pipeline.name): \($0)" }
+    }
+    for node in survey.graph.nodes where selected.contains(node.model.pipeline) {
+      let units = try planner.units(of: node, selection, survey, running: [])
+        .filter { isOpen($0) }
+      try apply(units, of: node, &survey)
+    }
+    return try pause(survey)
+  }
+
+  /// A survey whose new batches are in the logs. A lost put starts over with a new look (rule 1).
+  private func loggedSurvey() throws -> Survey {
+    for attempt in 1... {
+      try cancellation.check()
+      var survey = try workspace.planner.survey(selection)
+      do {
+        for (key, view) in survey.sources where !view.changes.isEmpty {
+          try begin()
+          survey.sources[key] = try workspace.planner.sourcePlanner.append(view)
+        }
+        return survey
+      } catch let error as LakeError where error.code == .conflict && attempt < 20 {
+        clock.sleep(Int64.random(in: 0...50), cancellation)
+      }
+    }
+    preconditionFailure("the loop returns or throws")
+  }
+
+  /// Whether a unit is still to be decided: new, or waiting so far.
+  private func isOpen(_ unit: Survey.Unit) -> Bool {
+    guard let result = results[UnitKey(model: unit.label, interval: unit.interval)] else {
+      return true
+    }
+    return result.status == .waiting
+  }
+
+  /// When to look again for what is waited for.
+  private func pause(_ survey: Survey) throws -> Int64? {
+    let elapsed = (clock.now().microseconds - started.microseconds) / 1000
+    var pauses: [Int64] = []
+    for key in order where results[key]?.status == .waiting {
+      guard let node = survey.graph[key.model] else { continue }
+      let waits = survey.graph.leaves(of: node).compactMap { _, leaf -> Source.Wait? in
+        guard case .source(let pipeline, let source) = leaf,
+          case .intervals(let settings)? = survey.sources[
+            .init(pipeline: pipeline, source: source)]?.source.origin
+        else { return nil }
+        return settings.wait
+      }
+      for wait in waits {
+        if elapsed < wait.timeoutMilliseconds {
+          pauses.append(
+            max(1, min(wait.everyMilliseconds, wait.timeoutMilliseconds - elapsed)))
+        } else if wait.onTimeout == .fail {
+          results[key]?.status = .failed
+          results[key]?.failure = PipelineError(
+            .timedOut, "its files did not come in time",
+            at: Place(model: key.model, batch: key.interval?.description),
+            advice: "run again once they are published, or raise the source's `wait.timeout`")
+        }
+      }
+    }
+    return pauses.min()
+  }
+
+  // MARK: - Units
+
+  private func apply(
+    _ units: [Survey.Unit], of node: Graph.Node, _ survey: inout Survey
+  ) throws {
+    var ready: [Survey.Unit] = []
+    for unit in units {
+      if let failed = failedUpstream(of: unit) {
+        record(unit, .skipped, "\(failed) failed")
+        continue
+      }
+      switch unit.action {
+      case .upToDate:
+        if try Exporter(workspace).planned(of: unit).isEmpty {
+          record(unit, .upToDate, "up to date")
+        } else {
+          ready.append(unit)
+        }
+      case .waiting(let missing): record(unit, .waiting, "waiting for \(summary(missing))")
+      case .blocked(let why):
+        record(unit, .failed, why, failure: unit.obstacle)
+      case .run: ready.append(unit)
+      }
+    }
+    guard !ready.isEmpty else { return }
+    try begin()
+    let pipeline = workspace.project[pipeline: node.model.pipeline]
+    let job = UnitJob(
+      workspace: workspace, selection: selection, survey: survey, run: try begin(),
+      attempts: 1 + (pipeline?.interval?.retries ?? 0))
+    let outcomes = concurrently(ready, limit: pipeline?.interval?.parallel ?? 1) { unit in
+      job.perform(unit)
+    }
+    for (unit, outcome) in zip(ready, outcomes) {
+      let result = try outcome.get()
+      put(UnitKey(model: unit.label, interval: unit.interval), result)
+    }
+    survey.tables[TableID(node.model.pipeline, node.model.name)] = try workspace.planner.load(
+      TableID(node.model.pipeline, node.model.name))
+    try cancellation.check()
+  }
+
+  /// The upstream model that failed in this run, for the same interval or as a whole.
+  private func failedUpstream(of unit: Survey.Unit) -> String? {
+    unit.node.upstream.first { name in
+      results.contains { key, result in
+        key.model == name && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
+          && (result.status == .failed || result.status == .skipped)
+      }
+    }
+  }
+
+  private func summary(_ missing: [String]) -> String {
+    guard let first = missing.first else { return "its input" }
+    return missing.count == 1 ? first : "\(first) and \(missing.count - 1) more"
+  }
+
+  private func record(
+    _ unit: Survey.Unit, _ status: UnitResult.Status, _ reason: String,
+    failure: (any AnyFailure)? = nil
+  ) {
+    var result = UnitResult(
+      pipeline: unit.node.model.pipeline, model: unit.node.model.name, interval: unit.interval,
+      status: status, reason: reason)
+    result.failure = failure
+    put(UnitKey(model: unit.label, interval: unit.interval), result)
+  }
+
+  private func put(_ key: UnitKey, _ result: UnitResult) {
+    if results[key] == nil { order.append(key) }
+    results[key] = result
+  }
+
+  // MARK: - The run itself
+
+  /// Begins to change the lake: checks that it is safe to, and says that the run lives.
+  @discardableResult
+  private func begin() throws -> ActiveRun {
+    if let active { return active }
+    try workspace.lake.probe()
+    let run = try ActiveRun(id, store: workspace.lake.store, clock: clock)
+    active = run
+    return run
+  }
+
+  private func finish(isInterrupted: Bool) throws -> RunReport {
+    let units = order.compactMap { results[$0] }
+    let statuses = Set(units.map(\.status))
+    let status: RunReport.Status
+    if isInterrupted {
+      status = .interrupted
+    } else if !statuses.isDisjoint(with: [.failed, .skipped]) {
+      status = .failed
+    } else if !statuses.isDisjoint(with: [.published, .exported, .alreadyPublished]) {
+      status = .done
+    } else {
+      status = statuses.contains(.waiting) ? .waiting : .unchanged
+    }
+    let report = RunReport(
+      run: id.rawValue, started: started, finished: clock.now(), units: units, notes: notes,
+      status: status)
+    if let active {
+      try workspace.lake.history.write(id, report.json.members ?? [])
+      try active.finish()
+    }
+    return report
+  }
+}

@@ -1,0 +1,116 @@
+import Core
+import Lake
+import Project
+
+/// One unit with its attempts: what a thread of a run does. Never throws; what went wrong is in the
+/// result.
+struct UnitJob: Sendable {
+  let workspace: Workspace
+  let selection: Selection
+  let survey: Survey
+  let run: ActiveRun
+  /// At least 1.
+  let attempts: Int
+
+  func perform(_ unit: Survey.Unit) -> UnitResult {
+    var result = UnitResult(
+      pipeline: unit.node.model.pipeline, model: unit.node.model.name, interval: unit.interval,
+      status: .failed, reason: reason(of: unit))
+    var survey = survey
+    var unit = unit
+    for attempt in 1...attempts {
+      result.attempts = attempt
+      do {
+        try workspace.context.cancellation.check()
+        if attempt > 1 { try replan(&unit, &survey) }
+        try perform(unit, survey, attempt, &result)
+        result.failure = nil
+        return result
+      } catch is Cancelled {
+        result.status = .skipped
+        result.reason = "interrupted"
+        return result
+      } catch {
+        let known = failure(error, model: unit.label, interval: unit.interval)
+        result.failure = known
+        result.status = .failed
+        guard known.isTransient && attempt < attempts else { return result }
+        workspace.context.log.warning(
+          "\(unit.label): attempt \(attempt) failed, trying again: \(known)",
+          ("pipeline", .string(unit.node.model.pipeline)),
+          ("model", .string(unit.node.model.name)), ("attempt", .integer(Int64(attempt))))
+        workspace.context.clock.sleep(
+          Int64.random(in: 100...200) << min(attempt, 5), workspace.context.cancellation)
+      }
+    }
+    return result
+  }
+
+  private func perform(
+    _ unit: Survey.Unit, _ survey: Survey, _ attempt: Int, _ result: inout UnitResult
+  ) throws {
+    result = UnitResult(
+      pipeline: result.pipeline, model: result.model, interval: result.interval,
+      status: .failed, reason: result.reason, attempts: attempt)
+    var view = survey.tables[unit.id] ?? TableView()
+    if case .run = unit.action {
+      try UnitRun(
+        workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt
+      ).apply(&result)
+      view = try workspace.planner.load(unit.id)
+    }
+    result.exports = try timed("export", &result) {
+      try Exporter(workspace).write(unit, view, run: run.id)
+    }
+    if case .upToDate = unit.action {
+      result.status = result.exports.isEmpty ? .upToDate : .exported
+    }
+  }
+
+  private func reason(of unit: Survey.Unit) -> String {
+    if case .run(let reason) = unit.action { return reason.description }
+    return "export pending"
+  }
+
+  /// Looks again at what the unit reads: an object may have another version now (rule 2), and
+  /// another run may have published meanwhile.
+  private func replan(_ unit: inout Survey.Unit, _ survey: inout Survey) throws {
+    let planner = workspace.planner
+    for (_, leaf) in survey.graph.leaves(of: unit.node) {
+      switch leaf {
+      case .table(let id): survey.tables[id] = try planner.load(id)
+      case .source(let pipeline, let name):
+        guard let source = workspace.project[pipeline: pipeline]?[source: name] else { continue }
+        var tiles: [Interval] = []
+        if case .intervals(let settings) = source.origin, let interval = unit.interval {
+          tiles = settings.uri.length.tiles(of: interval)
+        }
+        survey.sources[.init(pipeline: pipeline, source: name)] = try relogged(
+          source, pipeline, tiles)
+      }
+    }
+    survey.tables[unit.id] = try planner.load(unit.id)
+    var again = try survey.unit(unit.node, unit.interval, selection: selection, running: [])
+    // What has not been published by anyone still has to be, for the reason it had.
+    if again.before == unit.before, case .upToDate = again.action { again.action = unit.action }
+    unit = again
+    if let obstacle = unit.obstacle { throw obstacle }
+  }
+
+  private func relogged(
+    _ source: Source, _ pipeline: String, _ tiles: [Interval]
+  ) throws -> SourceView {
+    for attempt in 1... {
+      let view = try workspace.planner.sourcePlanner.look(
+        source, of: pipeline, wanted: .init(tiles: tiles) { _ in true },
+        allowRemovals: selection.allowRemovals)
+      do {
+        return try workspace.planner.sourcePlanner.append(view)
+      } catch let error as LakeError where error.code == .conflict && attempt < 20 {
+        workspace.context.clock.sleep(
+          Int64.random(in: 0...50), workspace.context.cancellation)
+      }
+    }
+    preconditionFailure("the loop returns or throws")
+  }
+}

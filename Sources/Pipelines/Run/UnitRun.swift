@@ -1,0 +1,239 @@
+import Auditing
+import Core
+import Engines
+import Formats
+import Lake
+import Project
+import Stores
+
+/// The way of one unit: fetch, compute, audit, publish, export. Made anew for every attempt, so
+/// that nothing of a failed one is left but staged files that nothing refers to.
+struct UnitRun {
+  let workspace: Workspace
+  let survey: Survey
+  let unit: Survey.Unit
+  let run: ActiveRun
+  let attempt: Int
+
+  private var lake: Lake { workspace.lake }
+  private var cancellation: Cancellation { workspace.context.cancellation }
+  private var model: Model { unit.node.model }
+  private var taskName: String {
+    unit.label + (unit.interval.map { " \($0)" } ?? "")
+  }
+
+  /// Computes and publishes. Fills `result` as it goes, so that a failure shows how far it came.
+  func apply(_ result: inout UnitResult) throws {
+    let progress = workspace.context.progress
+    defer { progress.finish(task: taskName) }
+    let rejects = try RejectLog(directory: try workspace.scratchFolder())
+
+    let bound = try timed("fetch", &result) {
+      try QueryBuilder(
+        workspace: workspace, survey: survey, unit: unit, rejects: rejects,
+        progress: { progress.report(task: taskName, step: "fetch", done: $0, total: $1) }
+      ).build()
+    }
+    result.bytesRead = bound.byteCount
+
+    let base = survey.tables[unit.id]?.table
+    let schema = try Table.schema(
+      for: model.columns, over: base, replacesAllRows: unit.interval == nil)
+    let staged = try timed("compute", &result) {
+      try compute(bound, schema)
+    }
+    var files = staged
+    var outcome: PublishOutcome
+    do {
+      try count(bound, &result)
+      let audit = try Audit(
+        checks: model.checks, schema: schema, label: unit.label,
+        partitionColumns: partitionColumns, interval: unit.interval)
+      let audited = try timed("audit", &result) {
+        progress.report(task: taskName, step: "audit", done: 0, total: 0)
+        return try audit.run(
+          staged: staged, current: audit.hasTableScope ? try kept(in: base) : [],
+          engine: workspace.engine,
+          cancellation: cancellation)
+      }
+      result.checks = audited.outcomes.map(\.summary)
+      result.quarantined += audited.quarantined
+      try audited.requirePublishable()
+      files = try timed("publish", &result) {
+        try setAside(audited, rejects, staged, schema)
+      }
+      outcome = try timed("publish", &result) {
+        progress.report(task: taskName, step: "publish", done: 0, total: 0)
+        return try publish(files, audit, base, schema)
+      }
+    } catch {
+      // Never offered to a commit unless the outcome is unknown: then maintenance decides.
+      if (error as? LakeError)?.code != .ambiguous { try? lake.publisher.discard(staged) }
+      throw error
+    }
+    result.rowCount = files.reduce(0) { $0 + $1.rowCount }
+    result.bytesWritten = files.reduce(0) { $0 + $1.byteCount }
+    if case .alreadyApplied = outcome {
+      result.status = .alreadyPublished
+      result.bytesWritten = 0
+    } else {
+      result.status = .published
+    }
+  }
+
+  // MARK: - Compute
+
+  private func compute(_ bound: BoundQuery, _ schema: Schema) throws -> [DataFile] {
+    let progress = workspace.context.progress
+    let part = (unit.interval.map(\.description) ?? "all") + "-\(attempt)"
+    let output = Output(
+      schema: schema, location: lake.staging(unit.id, run: run.id, part: part),
+      sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) })
+    var files = try workspace.engine.compute(
+      bound.query, into: output, cancellation: cancellation,
+      progress: { [taskName] share in
+        progress.report(
+          task: taskName, step: "compute", done: Int64(share * 1000), total: 1000)
+      })
+    for index in files.indices { files[index].partition = unit.interval?.partition ?? [] }
+    return files
+  }
+
+  /// Every row that was read is accounted for: passed on, set aside, or dropped as declared.
+  private func count(_ bound: BoundQuery, _ result: inout UnitResult) throws {
+    for text in bound.texts {
+      try text.finish()
+      let tally = text.tally
+      result.rowsRead += tally.rows + tally.quarantined + tally.droppedCount
+      result.quarantined += tally.quarantined
+      result.dropped += tally.droppedCount
+    }
+  }
+
+  private var partitionColumns: [String] {
+    unit.interval == nil ? [] : ["interval_start", "interval_end"]
+  }
+
+  /// The files that stay in the table beside the staged ones.
+  private func kept(in table: Table?) throws -> [DataFile] {
+    guard let table, let interval = unit.interval else { return [] }
+    return try table.dataFiles().filter { $0.partition != interval.partition }
+  }
+
+  // MARK: - Quarantine
+
+  /// Publishes the rows that do not belong, first (rule 16), and gives the files that do.
+  private func setAside(
+    _ audited: AuditResult, _ rejects: RejectLog, _ staged: [DataFile], _ schema: Schema
+  ) throws -> [DataFile] {
+    let quarantine = QuarantineTable(lake: lake, pipeline: model.pipeline)
+    try quarantine.publish(
+      model: model.name, batch: unit.interval?.description ?? "full", run: run,
+      malformed: rejects, split: audited.split, engine: workspace.engine,
+      cancellation: cancellation)
+    guard let split = audited.split else { return staged }
+    var files = try split.writeKept(
+      into: Output(
+        schema: schema,
+        location: lake.staging(
+          unit.id, run: run.id,
+          part: (unit.interval.map(\.description) ?? "all") + "-\(attempt)-kept"),
+        sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) }),
+      engine: workspace.engine, cancellation: cancellation)
+    for index in files.indices { files[index].partition = unit.interval?.partition ?? [] }
+    try lake.publisher.discard(staged)
+    return files
+  }
+
+  // MARK: - Publish
+
+  private func publish(
+    _ files: [DataFile], _ audit: Audit, _ audited: Table?, _ schema: Schema
+  ) throws -> PublishOutcome {
+    try run.renewIfDue()
+    return try lake.publisher.publish(
+      unit.id, staged: files, run: run, cancellation: cancellation
+    ) { table, consumption in
+      let now = Survey.remembered(consumption, unit.interval)
+      if now != unit.before, try isSettled(by: now) { return .alreadyApplied }
+      if audit.hasTableScope && table?.currentSnapshot?.id != audited?.currentSnapshot?.id {
+        // Rule 18: what was unique beside the rows of then may not be beside those of now.
+        try audit.rerun(
+          staged: files, current: try kept(in: table), engine: workspace.engine,
+          cancellation: cancellation
+        ).requirePublishable()
+      }
+      return .apply(try publication(files, schema, consumption, replaces: now != nil))
+    }
+  }
+
+  /// Whether what another run published meanwhile makes this one's rows superfluous.
+  ///
+  /// - Throws: `.conflict` where each has read something newer than the other (rule 13).
+  private func isSettled(by now: Survey.Remembered?) throws -> Bool {
+    guard let now else { return false }
+    let mine = survey.consumed(by: unit)
+    if now.definition == unit.fingerprint && now.objects == mine.objects
+      && now.inputs == mine.inputs
+    {
+      return true
+    }
+    let order = mine.isBehind(now)
+    if order.behind && order.ahead {
+      throw LakeError(
+        .conflict, "another run published from other versions of the inputs meanwhile",
+        at: Place(model: unit.label), advice: "run again")
+    }
+    return order.behind
+  }
+
+  private func publication(
+    _ files: [DataFile], _ schema: Schema, _ consumption: Consumption?, replaces: Bool
+  ) throws -> Publication {
+    let mine = survey.consumed(by: unit)
+    let rowCount = files.reduce(0) { $0 + $1.rowCount }
+    var next = consumption ?? Consumption()
+    next.run = run.id.rawValue
+    next.definition = ConsumedDefinition(
+      fingerprint: unit.fingerprint, queries: try survey.queries(of: unit.node))
+    var changes = ChangeSet()
+    if let interval = unit.interval {
+      next.intervals[interval] = ConsumedInterval(
+        definition: unit.fingerprint, run: run.id.rawValue,
+        objects: mine.objects.sorted { ($0.source, $0.uri) < ($1.source, $1.uri) },
+        inputs: mine.inputs, rowCount: rowCount)
+      if replaces { changes.replaced = [interval] } else { changes.added = [interval] }
+    } else {
+      next.inputs = mine.inputs
+      changes.isFull = true
+    }
+    let update = TableUpdate(
+      schema: schema, partitionBy: partitionColumns.map { PartitionColumn($0, .identity) },
+      sort: model.sort.map { SortColumn($0.column, isDescending: $0.isDescending) },
+      added: files, removal: unit.interval.map { .partitions([$0.partition]) } ?? .all,
+      time: workspace.context.clock.now())
+    return Publication(update: update, consumption: next, changes: changes)
+  }
+}
+
+/// Runs a step and adds the time it took.
+func timed<T>(_ step: String, _ result: inout UnitResult, _ body: () throws -> T) rethrows -> T {
+  let start = monotonicSeconds()
+  defer {
+    let spent = monotonicSeconds() - start
+    if let index = result.seconds.firstIndex(where: { $0.step == step }) {
+      result.seconds[index].seconds += spent
+    } else {
+      result.seconds.append((step, spent))
+    }
+  }
+  return try body()
+}
+
+extension AuditResult.Outcome {
+  var summary: CheckOutcome {
+    CheckOutcome(
+      name: name, severity: severity.rawValue, isPassed: isPassed, failingRows: failingRows,
+      message: message)
+  }
+}

@@ -1,0 +1,87 @@
+import Core
+import Engines
+import Lake
+import Project
+import Stores
+import Synchronization
+
+/// A loaded project with everything that working on it needs. Making one reads nothing, and the
+/// engine is loaded only when something is to be computed or parsed.
+public final class Workspace: Sendable {
+  public let project: Project
+  public let context: Context
+  let lake: Lake
+  let opener: StoreOpener
+  let engine: any Engine
+  let cache: ObjectCache
+
+  /// The surroundings of a run, injected.
+  public struct Context: Sendable {
+    public var clock: Clock
+    public var log: Log
+    public var progress: any ProgressSink
+    public var cancellation: Cancellation
+
+    public init(
+      clock: Clock = .system, log: Log = .silent, progress: any ProgressSink = SilentProgress(),
+      cancellation: Cancellation = Cancellation()
+    ) {
+      self.clock = clock
+      self.log = log
+      self.progress = progress
+      self.cancellation = cancellation
+    }
+  }
+
+  /// - Throws: `StoreError` `.badAddress` for a lake that no store can hold; `PipelineError`
+  ///   `.unavailable` for an engine that this build does not have.
+  public convenience init(project: Project, context: Context) throws {
+    guard project.engine.use == .duckdb else {
+      throw PipelineError(
+        .unavailable, "this build computes with DuckDB only", at: Place(file: "sluice.yaml"),
+        advice: "write `engine: {use: duckdb}`", exitCode: 2)
+    }
+    let settings = DuckDBSettings(
+      memoryBytes: project.engine.memoryBytes, threads: project.engine.threads,
+      spillDirectory: project.engine.spill)
+    try self.init(
+      project: project, context: context, opener: .shared,
+      engine: DuckDBEngine(settings: settings))
+  }
+
+  init(
+    project: Project, context: Context, opener: StoreOpener, engine: any Engine
+  ) throws {
+    self.project = project
+    self.context = context
+    self.opener = opener
+    self.engine = engine
+    lake = Lake(store: try opener.open(project.lake), clock: context.clock)
+    cache = ObjectCache(directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
+  }
+
+  var planner: Planner { Planner(self) }
+
+  /// What a run would do and why. Changes nothing.
+  ///
+  /// - Throws: Configuration errors (exit code 2); a lake that cannot be read. What concerns single
+  ///   models is in the plan, as `.blocked`.
+  public func plan(_ selection: Selection) throws -> Plan { try planner.plan(selection) }
+
+  /// Plans and carries out what is pending.
+  ///
+  /// - Returns: What became of each unit; failures of units are in there.
+  /// - Throws: When nothing could be planned, as `plan` does.
+  public func run(_ selection: Selection) throws -> RunReport {
+    try Runner(self, selection).run()
+  }
+
+  /// Parses every query and finds every input.
+  ///
+  /// - Throws: All mistakes at once, exit code 2.
+  public func validate(pipelines: [String]) throws {
+    let selected = try planner.selected(pipelines)
+    let library = QueryLibrary(remembered: [:], parse: planner.parse)
+    _ = try planner.graph(of: Set(selected.map(\.name)), library: library)
+  }
+}
