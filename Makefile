@@ -10,7 +10,9 @@ MAKEFLAGS += --no-print-directory
 
 # Looked up when a rule runs, after setup had its say about a missing toolchain.
 SWIFT = $(shell scripts/find-swift)
-BUILD = "$(SWIFT)" build --quiet
+# Progress for people, silence for logs.
+BUILD = "$(SWIFT)" build $$([ -t 1 ] || echo --quiet)
+# The Swift runtime goes into the binary, which then runs where there is no toolchain.
 RELEASE = $(BUILD) -c release --static-swift-stdlib
 
 # Homebrew keeps these two out of pkg-config's way.
@@ -28,8 +30,8 @@ setup: ## installs the system packages and DuckDB that building needs
 
 build: ## a release binary in .build/release/sluice
 	@scripts/setup build
-	@$(RELEASE) --product sluice
-	@$(RELEASE) --product sluice-sample
+	@[ -x .build/release/sluice ] || echo "building a release; the first time takes minutes" >&2
+	@$(RELEASE)
 
 demo: build ## three hours of sample page views, all the way to the result
 	@scripts/demo
@@ -38,6 +40,7 @@ demo: build ## three hours of sample page views, all the way to the result
 # FILTER=name runs the tests whose names match.
 test: ## every test
 	@scripts/setup test
+	@[ -d .build/debug ] || echo "building the tests; the first time takes minutes" >&2
 	@$(BUILD) --build-tests
 	@"$(SWIFT)" test --skip-build --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
 
