@@ -64,7 +64,9 @@ let package = Package(
     .testTarget(name: "LakeTests", dependencies: ["Lake"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
-    .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
+    .testTarget(
+      name: "PipelinesTests",
+      dependencies: ["Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores"]),
     .testTarget(name: "Integration", dependencies: ["Core", "sluice", "sluice-sample"]),
   ],
   swiftLanguageModes: [.v6]

@@ -8,7 +8,9 @@ import Stores
 final class LocalCopy: Sendable { let path: String; init(_ p: String) { path = p } }
 final class ObjectCache: Sendable {
   init(directory: String, maximumByteCount: Int64) {}
-  func fetch(_ o: Object, from store: any Store, cancellation: Cancellation, progress: (Int64) -> Void) throws -> LocalCopy {
+  func fetch(
+    _ o: Object, from store: any Store, cancellation: Cancellation, progress: (Int64) -> Void
+  ) throws -> LocalCopy {
     LocalCopy(store.localPath(o.key)!)
   }
 }
@@ -20,5 +22,8 @@ extension StoreOpener {
 }
 struct QuarantineTable {
   init(lake: Lake, pipeline: String) {}
-  func publish(model: String, batch: String, run: ActiveRun, malformed: RejectLog, split: QuarantineSplit?, engine: any Engine, cancellation: Cancellation) throws {}
+  func publish(
+    model: String, batch: String, run: ActiveRun, malformed: RejectLog, split: QuarantineSplit?,
+    engine: any Engine, cancellation: Cancellation
+  ) throws {}
 }

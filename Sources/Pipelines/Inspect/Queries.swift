@@ -49,7 +49,8 @@ extension Workspace {
         let id = TableID(pipeline, table)
         guard let stored = try lake.catalog.load(id) else {
           throw PipelineError(
-            .unknownName, "the table \(id), which \(node.model.qualifiedName) reads, has no rows yet",
+            .unknownName,
+            "the table \(id), which \(node.model.qualifiedName) reads, has no rows yet",
             advice: "make it with 'sluice run \(pipeline)'")
         }
         inputs[name] = .files(try stored.dataFiles(), schema: stored.schema)

@@ -22,10 +22,11 @@ public struct PipelinePlan: Sendable {
   public var notes: [String]
 
   public var isEmpty: Bool {
-    batches.isEmpty && units.allSatisfy { unit in
-      if case .run = unit.action { return false }
-      return unit.exports.isEmpty
-    }
+    batches.isEmpty
+      && units.allSatisfy { unit in
+        if case .run = unit.action { return false }
+        return unit.exports.isEmpty
+      }
   }
 }
 

@@ -205,7 +205,8 @@ struct Survey: Sendable {
     for (name, leaf) in graph.leaves(of: unit.node) {
       guard unit.node.model.settings(ofInput: name).onInputChange == .rebuild else { continue }
       if let position = unit.inputs.positions[name] {
-        let isRunning = if case .table(let id) = leaf { running.contains(id.description) } else { false }
+        let isRunning =
+          if case .table(let id) = leaf { running.contains(id.description) } else { false }
         if isRunning || before.inputs[name] != position { moved.append(name) }
       }
     }

@@ -67,7 +67,8 @@ struct Exporter {
 
   private func fingerprint(of export: Export) -> String {
     let json: JSON = [
-      "format": .string(export.format.rawValue), "compression": .string(export.compression.rawValue),
+      "format": .string(export.format.rawValue),
+      "compression": .string(export.compression.rawValue),
       "header": .boolean(export.header), "columns": .array(export.columns.map(JSON.string)),
       "sort": .array(export.sort.map { .array([.string($0.column), .boolean($0.isDescending)]) }),
     ]

@@ -90,7 +90,8 @@ struct QueryBuilder {
     _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
   ) throws -> DelimitedSource {
     guard let source = workspace.project[pipeline: pipeline]?[source: name] else {
-      throw PipelineError(.unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
+      throw PipelineError(
+        .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
     }
     let objects = unit.inputs.objects[name] ?? unit.inputs.files[name] ?? []
     let local = try copies[name] ?? fetch(objects)

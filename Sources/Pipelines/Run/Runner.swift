@@ -169,7 +169,8 @@ final class Runner {
   private func failedUpstream(of unit: Survey.Unit) -> String? {
     unit.node.upstream.first { name in
       results.contains { key, result in
-        key.model == name && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
+        key.model == name
+          && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
           && (result.status == .failed || result.status == .skipped)
       }
     }
