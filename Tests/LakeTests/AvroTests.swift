@@ -62,7 +62,8 @@ struct AvroTests {
     }
   }
 
-  @Test("numbers at the edges of zig-zag", arguments: [0, -1, 1, 63, 64, -65, .max, .min] as [Int64])
+  @Test(
+    "numbers at the edges of zig-zag", arguments: [0, -1, 1, 63, 64, -65, .max, .min] as [Int64])
   func numbers(_ number: Int64) throws {
     var encoder = AvroEncoder()
     encoder.long(number)
@@ -95,7 +96,8 @@ struct AvroTests {
     #expect(try AvroReader(Array(whole[..<headerEnd]), file: "m").values().isEmpty)
   }
 
-  @Test("flipped bits are read or refused, never worse", arguments: [AvroWriter.Codec.null, .deflate])
+  @Test(
+    "flipped bits are read or refused, never worse", arguments: [AvroWriter.Codec.null, .deflate])
   func flipped(_ codec: AvroWriter.Codec) {
     let whole = sample(codec, count: 20)
     var refused = 0

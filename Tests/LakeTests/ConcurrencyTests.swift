@@ -80,7 +80,8 @@ struct ConcurrencyTests {
     await withTaskGroup(of: Void.self) { group in
       for number in 0..<4 {
         group.addTask {
-          await #expect(processExitsWith: .success) { [path = path as String, number = number as Int] in
+          await #expect(processExitsWith: .success) {
+            [path = path as String, number = number as Int] in
             let lake = Lake(store: LocalStore(root: path, isDurable: false))
             for part in 0..<3 {
               try publishHour(
@@ -132,7 +133,8 @@ struct ConcurrencyTests {
     let path = scratch.path
     try publishHour(scratch.lake, id, hour(0), run: "first")
     for step in [2, 5, 6] {
-      await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, step = step as Int] in
+      await #expect(processExitsWith: .signal(SIGKILL)) {
+        [path = path as String, step = step as Int] in
         let counter = MutationCounter(kill: .init(isBefore: false, number: step))
         let lake = Lake(store: LocalStore(root: path, isDurable: false, counter: counter))
         try publishHour(lake, TableID("pageviews", "top_pages"), hour(step), run: "dead")

@@ -18,7 +18,8 @@ struct CrossReadingTests {
     let path = lake.store.uri(LakeLayout.dataPrefix(id) + name)
     let request: JSON = [
       [
-        "path": .string(path), "columns": .array(
+        "path": .string(path),
+        "columns": .array(
           schema.fields.map { field in
             [
               "id": .integer(Int64(field.id)), "name": .string(field.name),

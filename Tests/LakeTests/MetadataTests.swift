@@ -56,7 +56,8 @@ struct MetadataTests {
     #expect(failure?.place.file == "/f")
   }
 
-  @Test("damaged metadata names file and place", arguments: ["", "{", "[]", "{\"format-version\":2}"])
+  @Test(
+    "damaged metadata names file and place", arguments: ["", "{", "[]", "{\"format-version\":2}"])
   func damaged(_ text: String) {
     let failure = expectFailure(.damaged) {
       try TableMetadata(parsing: Array(text.utf8), file: "/lake/v1.metadata.json")

@@ -19,7 +19,10 @@ struct SingleValueTests {
     (.binary, .binary([0, 255]), [0, 255]),
     (
       .uuid, .uuid(0xf79c_3e09_677c_4bbd_a479_3f34_9cb7_85e7),
-      [0xF7, 0x9C, 0x3E, 0x09, 0x67, 0x7C, 0x4B, 0xBD, 0xA4, 0x79, 0x3F, 0x34, 0x9C, 0xB7, 0x85, 0xE7]
+      [
+        0xF7, 0x9C, 0x3E, 0x09, 0x67, 0x7C, 0x4B, 0xBD, 0xA4, 0x79, 0x3F, 0x34, 0x9C, 0xB7, 0x85,
+        0xE7,
+      ]
     ),
     (.decimal(precision: 9, scale: 2), .decimal(unscaled: 1420, scale: 2), [0x05, 0x8C]),
     (.decimal(precision: 9, scale: 2), .decimal(unscaled: 0, scale: 2), [0]),
@@ -85,7 +88,10 @@ struct SingleValueTests {
   @Test("values order as Iceberg orders them")
   func order() {
     let ascending: [[Value]] = [
-      [.double(-.infinity), .double(-1), .double(-0.0), .double(0.0), .double(.infinity), .double(.nan)],
+      [
+        .double(-.infinity), .double(-1), .double(-0.0), .double(0.0), .double(.infinity),
+        .double(.nan),
+      ],
       [.string(""), .string("Z"), .string("a"), .string("a\u{0}"), .string("é"), .string("🙂")],
       [.boolean(false), .boolean(true)], [.uuid(1), .uuid(UInt128.max)],
       [.decimal(unscaled: -5, scale: 1), .decimal(unscaled: 3, scale: 1)],
@@ -100,15 +106,19 @@ struct SingleValueTests {
     #expect(ValueOrder.isLess(.integer(1), .string("1")) == nil)
   }
 
-  @Test("the bytes that a decimal of some digits needs", arguments: [
-    (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (9, 4), (18, 8), (19, 9), (38, 16),
-  ])
+  @Test(
+    "the bytes that a decimal of some digits needs",
+    arguments: [
+      (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (9, 4), (18, 8), (19, 9), (38, 16),
+    ])
   func decimalWidths(_ precision: Int, _ bytes: Int) {
     #expect(ManifestSchema.decimalByteCount(precision: precision) == bytes)
   }
 
-  @Test("names that Avro does not allow", arguments: [
-    ("plain_1", "plain_1"), ("1st", "_1st"), ("a b", "a_x20b"), ("é", "_xE9"),
-  ])
+  @Test(
+    "names that Avro does not allow",
+    arguments: [
+      ("plain_1", "plain_1"), ("1st", "_1st"), ("a b", "a_x20b"), ("é", "_xE9"),
+    ])
   func names(_ name: String, _ avro: String) { #expect(ManifestSchema.avroName(name) == avro) }
 }

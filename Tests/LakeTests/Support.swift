@@ -71,7 +71,8 @@ func file(_ lake: Lake, _ id: TableID, _ interval: Interval, rows: Int64 = 10, n
     rowCount: rows, byteCount: rows * 100, partition: partition(interval),
     columns: [
       1: ColumnStatistics(valueCount: rows, nullCount: 0, lower: .string("a"), upper: .string("z")),
-      2: ColumnStatistics(valueCount: rows, nullCount: 1, lower: .integer(1), upper: .integer(rows)),
+      2: ColumnStatistics(
+        valueCount: rows, nullCount: 1, lower: .integer(1), upper: .integer(rows)),
     ])
 }
 

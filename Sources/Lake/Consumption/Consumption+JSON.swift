@@ -60,7 +60,8 @@ extension Consumption {
         queries: Dictionary(
           (definition["queries"]?.members ?? []).compactMap { member in
             ConsumedQuery(json: member.value).map { (member.name, $0) }
-          }) { first, _ in first }),
+          }
+        ) { first, _ in first }),
       run: json["run"]?.string ?? "")
     inputs = try Consumption.positions(json["inputs"])
     unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
