@@ -35,6 +35,7 @@ private final class GraphBuilder {
     _ model: Model, of pipeline: Pipeline, _ shape: (Model) throws -> [String]
   ) throws {
     problems.expect(file: model.file)
+    if let sql = model.sql { problems.expect(file: sql.displayPath) }
     var read: [(name: String, place: Place)] = []
     if let sql = model.sql {
       do {

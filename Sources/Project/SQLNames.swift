@@ -16,9 +16,9 @@ enum SQLNames {
         if ["from", "join"].contains(word) { isInFrom = true }
         if SQLNames.clauses.contains(word) { isInFrom = false }
       }
-      guard matches(parts, tokens[index...]) else { continue }
-      let mark = tokens[index].mark
       let before = index > 0 ? tokens[index - 1] : nil
+      guard before?.symbol != ".", matches(parts, tokens[index...]) else { continue }
+      let mark = tokens[index].mark
       let follows =
         before.map { before in
           ["from", "join", "lateral"].contains(before.word?.lowercased())

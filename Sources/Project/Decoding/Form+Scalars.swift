@@ -2,9 +2,11 @@ import Core
 
 extension Form where Value == String {
   /// Text that is not empty; a number or a boolean is its own text.
-  static var text: Form {
+  static var text: Form { text(expecting: "text") }
+
+  static func text(expecting expects: String) -> Form {
     .scalar(
-      placeholder: "", expects: "text",
+      placeholder: "", expects: expects,
       schema: ["type": ["string", "number", "boolean"], "minLength": 1]
     ) { scalar in
       let isNull = scalar.isPlain && ["null", "Null", "NULL", "~"].contains(scalar.text)
@@ -26,13 +28,13 @@ extension Form where Value == String {
 
   /// A path or URI, made absolute.
   static var location: Form {
-    text.map(placeholder: "/") { text, node, reader in
+    text(expecting: "a path or URI").map(placeholder: "/") { text, node, reader in
       do throws(Location.Mistake) {
         let location = try Location.resolve(text, against: reader.directory)
         if let password = Location.password(in: location) { Redaction.shared.register(password) }
         return location
       } catch {
-        reader.fail(.badValue, error.message, at: node.mark, advice: error.advice)
+        reader.fail(in: node, error.message, advice: error.advice, noun: "path or URI")
         return nil
       }
     }
@@ -113,6 +115,16 @@ extension Form where Value == Int64 {
   }
 }
 
+extension Form where Value == Int64 {
+  /// Milliseconds, more than none.
+  static var positiveDuration: Form {
+    .scalar(
+      placeholder: 1, expects: "a duration such as 60s, longer than nothing",
+      schema: duration.schema()
+    ) { scalar in Units.milliseconds(scalar.text).flatMap { $0 > 0 ? $0 : nil } }
+  }
+}
+
 extension Form where Value == Double {
   static var percent: Form {
     .scalar(
@@ -140,12 +152,12 @@ where Value: CaseIterable & RawRepresentable, Value.RawValue == String, Value.Al
 extension Form where Value == FieldType {
   /// A column's type, mistakes located inside it.
   static var type: Form {
-    Form<String>.text.map(placeholder: .string) { text, node, reader in
+    Form<String>.text(expecting: "a type").map(placeholder: .string) { text, node, reader in
       do throws(FieldType.Mistake) {
         return try FieldType(parsing: text)
       } catch {
         reader.fail(
-          .badValue, error.message, at: node.mark(atOffset: error.offset), advice: error.advice)
+          in: node, atOffset: error.offset, error.message, advice: error.advice, noun: "type")
         return nil
       }
     }.described(as: [
@@ -161,7 +173,7 @@ extension Form where Value == YAMLNode {
   /// A scalar whose type other keys give.
   static var literal: Form {
     Form(
-      placeholder: YAMLNode(content: .sequence([]), mark: .init(line: 1, column: 1)),
+      placeholder: .nothing,
       schema: ["type": ["string", "number", "boolean"]]
     ) { node, reader, name in
       guard let scalar = node.scalar, !node.isNull || scalar.substitution != .none else {
@@ -175,7 +187,7 @@ extension Form where Value == YAMLNode {
   /// Anything at all.
   static var anything: Form {
     Form(
-      placeholder: YAMLNode(content: .sequence([]), mark: .init(line: 1, column: 1)),
+      placeholder: .nothing,
       schema: .boolean(true)
     ) { node, _, _ in node }
   }

@@ -32,9 +32,9 @@ struct Form<Value> {
   }
 
   var located: Form<Located<Value>> {
-    map(placeholder: Located(value: placeholder, mark: .init(line: 1, column: 1))) {
+    map(placeholder: Located(value: placeholder, node: .nothing)) {
       value, node, _ in
-      Located(value: value, mark: node.mark)
+      Located(value: value, node: node)
     }
   }
 }
@@ -55,12 +55,13 @@ extension Form {
         if scalar.substitution == .failed { return nil }
         if let value = parse(scalar) { return value }
       }
-      let text = node.scalar.flatMap { scalar -> String? in
-        if case .secret = scalar.substitution { nil } else { scalar.text }
+      var advice = node.isSecret ? nil : (node.scalar?.text).flatMap(suggest)
+      if var plain = node.scalar, !plain.isPlain {
+        plain.isPlain = true
+        if parse(plain) != nil { advice = "remove the quotes" }
       }
       reader.fail(
-        .badValue, "\(name) must be \(expects), not \(node.shown)", at: node.mark,
-        advice: text.flatMap(suggest))
+        .badValue, "\(name) must be \(expects), not \(node.shown)", at: node.mark, advice: advice)
       return nil
     }
   }
@@ -94,11 +95,10 @@ extension Form {
         reader.fail(.badValue, "\(name) is empty", at: node.mark)
         return nil
       }
-      let values = items.enumerated().map { index, item in
+      // Without the items that are wrong: what is wrong with the others is wanted too.
+      return items.enumerated().compactMap { index, item in
         form.read(item, reader, "item \(index + 1) of \(name)")
       }
-      let sound = values.compactMap { $0 }
-      return sound.count == values.count ? sound : nil
     }
   }
 

@@ -30,13 +30,14 @@ final class Keys {
     return keys.schema
   }
 
+  /// - Parameter isPartial: Leaves keys that `build` does not ask for to someone else.
   static func read<Value>(
     _ entries: [YAMLNode.Entry], at mark: YAMLNode.Mark, _ reader: Reader,
-    _ build: (Keys) -> Value
+    isPartial: Bool = false, _ build: (Keys) -> Value
   ) -> (value: Value, isSound: Bool) {
     let keys = Keys(reader, entries, mark)
     let value = build(keys)
-    keys.refuseUnknown(reader)
+    if !isPartial { keys.refuseUnknown(reader) }
     return (value, keys.isSound)
   }
 
@@ -71,7 +72,10 @@ final class Keys {
     declared.append((name, .null, isRequired))
     guard let entry = entries.first(where: { $0.key == name }) else {
       if isRequired {
-        reader.fail(.missingKey, "'\(name)' is missing here", at: mark, advice: documentation)
+        let what = documentation.prefix(1).lowercased() + documentation.dropFirst()
+        reader.fail(
+          .missingKey, "'\(name)' is missing here", at: mark,
+          advice: "add '\(name):', \(what.last == "." ? String(what.dropLast()) : what)")
         isSound = false
       }
       return nil

@@ -45,9 +45,9 @@ extension Model {
         // Columns that failed to read would only be missed a second time.
         guard table.isSound, kind != .operator, keys.mark(of: "columns") != nil else { return }
         for key in sort {
-          reader.require(column: key.value.column, in: model.columns, at: key.mark)
+          reader.require(column: key.value.column, in: model.columns, key.node)
         }
-        if kind == .interval { requireInterval(model.columns, keys, reader) }
+        if kind == .interval { requireInterval(table.columns, keys, reader) }
       }
       return model
     }
@@ -87,18 +87,20 @@ extension Model {
   }
 
   /// Rule 13: interval tables carry their interval, and are partitioned by it.
-  private static func requireInterval(_ columns: Schema, _ keys: Keys, _ reader: Reader) {
+  private static func requireInterval(
+    _ columns: [Named<TableDraft.Column>], _ keys: Keys, _ reader: Reader
+  ) {
     for name in ["interval_start", "interval_end"] {
-      guard let mark = keys.mark(of: "columns") else { return }
-      guard let column = columns[name] else {
+      guard let column = columns.first(where: { $0.name == name }) else {
         reader.fail(
-          .missingKey, "the column '\(name)' is missing", at: mark,
+          .missingKey, "the column '\(name)' is missing", at: keys.mark(of: "columns") ?? keys.mark,
           advice: "'kind: interval' needs it: write \(name): {type: timestamp}")
         continue
       }
-      if column.type != .timestamp {
+      if column.value.type != .timestamp {
         reader.fail(
-          .badValue, "'\(name)' must be a timestamp, not \(column.type.withArticle)", at: mark)
+          .badValue, "'\(name)' must be a timestamp, not \(column.value.type.withArticle)",
+          at: column.mark)
       }
     }
   }

@@ -25,6 +25,17 @@ final class Reader {
     problems.add(code, message, at: place(mark), advice: advice)
   }
 
+  /// Reports what is wrong inside a scalar, where it is; of a secret only that it is no `noun`.
+  func fail(
+    in node: YAMLNode, atOffset offset: Int = 0, _ message: String, advice: String?, noun: String
+  ) {
+    if node.isSecret {
+      fail(.badValue, "\(node.shown) is no \(noun)", at: node.mark)
+    } else {
+      fail(.badValue, message, at: node.mark(atOffset: offset), advice: advice)
+    }
+  }
+
   /// Reads a file's bytes as YAML; nil where they are none.
   func parse(_ bytes: [UInt8]) -> YAMLNode? {
     let (document, mistakes) = YAMLParser.parse(bytes)
@@ -52,5 +63,7 @@ final class Reader {
 /// A value, and where it was written.
 struct Located<Value> {
   var value: Value
-  var mark: YAMLNode.Mark
+  var node: YAMLNode
+
+  var mark: YAMLNode.Mark { node.mark }
 }

@@ -153,20 +153,11 @@ extension Form where Value == URITemplate {
           if text == location { return template }
         } catch {
           reader.fail(
-            .badValue, error.message, at: node.mark(atOffset: error.offset), advice: error.advice)
+            in: node, atOffset: error.offset, error.message, advice: error.advice,
+            noun: "address of one file per interval")
           return nil
         }
       }
-      return nil
-    }
-  }
-}
-
-extension Form where Value == Int64 {
-  static var positiveDuration: Form {
-    duration.map(placeholder: 1) { milliseconds, node, reader in
-      if milliseconds > 0 { return milliseconds }
-      reader.fail(.badValue, "a duration of nothing", at: node.mark)
       return nil
     }
   }

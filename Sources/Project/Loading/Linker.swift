@@ -138,7 +138,7 @@ struct Linker {
     guard let model = pipeline.models.first(where: { $0.name == draft.model.value }) else {
       if !knownModels.contains(draft.model.value) {
         reader.fail(
-          .unknownName, "there is no model '\(draft.model.value.shortened)'", at: draft.model.mark,
+          .unknownName, "there is no model \(draft.model.node.shown)", at: draft.model.mark,
           advice: suggestion(for: draft.model.value, among: knownModels, called: "models")
             ?? "the pipeline has none")
       }
@@ -161,10 +161,10 @@ struct Linker {
         .badValue, "'\(model.name)' has no intervals to make a {partition} of", at: draft.to.mark)
     }
     for column in draft.columns ?? [] {
-      reader.require(column: column.value, in: model.columns, at: column.mark)
+      reader.require(column: column.value, in: model.columns, column.node)
     }
     for key in draft.sort {
-      reader.require(column: key.value.column, in: model.columns, at: key.mark)
+      reader.require(column: key.value.column, in: model.columns, key.node)
     }
     return Export(
       name: named.name, model: model.name, to: destination, format: draft.format,

@@ -89,7 +89,7 @@ struct ProjectLoader {
 
   private func project(_ root: Document) -> Project {
     let reader = root.reader
-    let tree = root.tree ?? YAMLNode(content: .mapping([]), mark: .init(line: 1, column: 1))
+    let tree = root.tree ?? .nothing
     let (profile, overlay) = self.profile(tree, reader)
     let settings = tree.without(["profile", "profiles"])
     let merged = overlay.map { settings.merged(with: $0) } ?? settings
@@ -101,7 +101,9 @@ struct ProjectLoader {
     _ = ProjectFile.form.read(scope.substitute(tree, reader, isLenient: true), reader, "the file")
     var rest = scope.substitute(merged.without(["lake"]), reader)
     if rest.mapping == nil { rest = YAMLNode(content: .mapping([]), mark: tree.mark) }
-    let file = Keys.read(rest.mapping ?? [], at: rest.mark, reader, ProjectFile.settings).value
+    let file = Keys.read(
+      rest.mapping ?? [], at: rest.mark, reader, isPartial: true, ProjectFile.settings
+    ).value
     var engine = file.engine
     engine.spill = Location.absolute(engine.spill, in: directory)
     return Project(
@@ -115,19 +117,20 @@ struct ProjectLoader {
   private func profile(_ tree: YAMLNode, _ reader: Reader) -> (String?, YAMLNode?) {
     let profiles = tree["profiles"]?.mapping ?? []
     var name = options.profile
-    var mark: YAMLNode.Mark?
+    var node: YAMLNode?
     if name == nil, let written = tree["profile"] {
-      let node = variables.scope(lake: nil).substitute(written, reader)
-      name = Form<String>.text.read(node, reader, "'profile'")
-      mark = node.mark
+      let replaced = variables.scope(lake: nil).substitute(written, reader)
+      name = Form<String>.text.read(replaced, reader, "'profile'")
+      node = replaced
     }
     guard let name else { return (nil, nil) }
     if let entry = profiles.first(where: { $0.key == name }) { return (name, entry.value) }
     let advice =
       suggestion(for: name, among: profiles.map(\.key), called: "profiles")
       ?? "name it under 'profiles:'"
-    if let mark {
-      reader.fail(.unknownName, "there is no profile '\(name.shortened)'", at: mark, advice: advice)
+    if let node {
+      reader.fail(
+        .unknownName, "there is no profile \(node.shown)", at: node.mark, advice: advice)
     } else {
       problems.add(
         .unknownName, "--profile \(name.shortened): there is no such profile",
@@ -159,7 +162,7 @@ struct ProjectLoader {
     _ models: [(Layout.ModelFiles, Document?)], lake: String
   ) -> Pipeline {
     let reader = document.reader
-    let tree = document.tree ?? YAMLNode(content: .mapping([]), mark: .init(line: 1, column: 1))
+    let tree = document.tree ?? .nothing
     let base = variables.scope(lake: lake)
     let params = tree["params"].map { declarations($0, base, reader) }
     let drafts =

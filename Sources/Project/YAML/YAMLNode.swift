@@ -49,6 +49,9 @@ public struct YAMLNode: Sendable {
   public var content: Content
   public var mark: Mark
 
+  /// An empty mapping at the start of a file.
+  static let nothing = YAMLNode(content: .mapping([]), mark: Mark(line: 1, column: 1))
+
   public var scalar: Scalar? { if case .scalar(let scalar) = content { scalar } else { nil } }
   public var sequence: [YAMLNode]? { if case .sequence(let items) = content { items } else { nil } }
   public var mapping: [Entry]? { if case .mapping(let entries) = content { entries } else { nil } }
@@ -68,6 +71,14 @@ public struct YAMLNode: Sendable {
     }
     return Mark(line: mark.line, column: mark.column + quoteCount + offset)
   }
+
+  /// Whether part of it came from the environment.
+  var isSecret: Bool {
+    if case .secret? = scalar?.substitution { true } else { false }
+  }
+
+  /// What a message calls a part of this value, without a secret in it.
+  func shown(_ part: String) -> String { isSecret ? shown : "'\(part.shortened)'" }
 
   /// What a message calls this value, without a secret in it.
   var shown: String {
