@@ -118,3 +118,20 @@ func gzip(_ bytes: [UInt8]) -> [UInt8] {
   deflater.finish { packed += $0 }
   return packed
 }
+
+func gunzip(_ bytes: [UInt8]) throws -> String {
+  var plain: [UInt8] = []
+  let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+  defer { try? FileManager.default.removeItem(at: file) }
+  try Data(bytes).write(to: file)
+  let process = Process()
+  let pipe = Pipe()
+  process.executableURL = URL(filePath: "/usr/bin/env")
+  process.arguments = ["gzip", "-dc", file.path()]
+  process.standardOutput = pipe
+  try process.run()
+  plain += [UInt8](try pipe.fileHandleForReading.readToEnd() ?? Data())
+  process.waitUntilExit()
+  #expect(process.terminationStatus == 0)
+  return String(decoding: plain, as: UTF8.self)
+}

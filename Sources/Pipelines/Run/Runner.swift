@@ -12,7 +12,8 @@ final class Runner {
   /// Begun with the first thing that changes the lake: a run with nothing to do writes nothing.
   private var active: ActiveRun?
   private var results: [UnitKey: UnitResult] = [:]
-  private var order: [UnitKey] = []
+  /// Qualified names, in the order in which they came to their turn.
+  private var models: [String] = []
   private var notes: [String] = []
 
   private struct UnitKey: Hashable {
@@ -98,7 +99,7 @@ final class Runner {
   private func pause(_ survey: Survey) throws -> Int64? {
     let elapsed = (clock.now().microseconds - started.microseconds) / 1000
     var pauses: [Int64] = []
-    for key in order where results[key]?.status == .waiting {
+    for key in results.keys where results[key]?.status == .waiting {
       guard let node = survey.graph[key.model] else { continue }
       let waits = survey.graph.leaves(of: node).compactMap { _, leaf -> Source.Wait? in
         guard case .source(let pipeline, let source) = leaf,
@@ -193,7 +194,7 @@ final class Runner {
   }
 
   private func put(_ key: UnitKey, _ result: UnitResult) {
-    if results[key] == nil { order.append(key) }
+    if !models.contains(key.model) { models.append(key.model) }
     results[key] = result
   }
 
@@ -210,7 +211,12 @@ final class Runner {
   }
 
   private func finish(isInterrupted: Bool) throws -> RunReport {
-    let units = order.compactMap { results[$0] }
+    let units = models.flatMap { model in
+      results.filter { $0.key.model == model }.map(\.value).sorted { a, b in
+        guard let a = a.interval, let b = b.interval else { return false }
+        return a < b
+      }
+    }
     let statuses = Set(units.map(\.status))
     let status: RunReport.Status
     if isInterrupted {
