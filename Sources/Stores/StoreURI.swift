@@ -198,7 +198,7 @@ func percentDecoded(_ text: String, given address: String) throws -> String {
       continue
     }
     let digits = rest.prefix(2)
-    guard digits.count == 2, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+    guard digits.count == 2, digits.allSatisfy(isHexDigit),
       let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw StoreURI.bad("a % without two hexadecimal digits (write %25 for %)", address) }
     guard value != 0, value != UInt8(ascii: "/") else {

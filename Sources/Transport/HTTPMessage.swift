@@ -58,6 +58,8 @@ public struct HTTPResponse: Sendable {
   /// The start of the body of an answer that is not 2xx: what the server says is wrong.
   public internal(set) var errorBody: [UInt8] = []
 
+  public init(status: Int = 0) { self.status = status }
+
   public var isSuccess: Bool { (200..<300).contains(status) }
 
   /// The value of the first header of that name, in whatever case.

@@ -86,7 +86,7 @@ struct LocalStoreTests {
       read += $0
       largest = max(largest, $0.count)
     }
-    #expect(read == bytes)
+    expectSame(read, bytes)
     #expect(largest <= 512 << 10)
   }
 

@@ -27,14 +27,14 @@ final class Scratch {
   }
 
   func write(_ name: String, _ text: String = "x") {
-    let url = URL(fileURLWithPath: "\(path)/\(name)")
-    do {
-      try FileManager.default.createDirectory(
-        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: url)
-    } catch {
-      Issue.record("cannot prepare \(url.path): \(error)")
+    var folder = path
+    for segment in name.split(separator: "/").dropLast() {
+      folder += "/\(segment)"
+      mkdir(folder, 0o755)
     }
+    let file = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    #expect(Foundation.write(file, text, text.utf8.count) == text.utf8.count)
+    close(file)
   }
 }
 
@@ -63,4 +63,15 @@ func expectFailure<T>(
     Issue.record("\(error) instead of \(code.rawValue)", sourceLocation: sourceLocation)
   }
   return nil
+}
+
+/// Expects equal bytes. `#expect(a == b)` would look for the differences of large arrays for hours.
+func expectSame(
+  _ read: [UInt8], _ expected: some Collection<UInt8>,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let isSame = read.elementsEqual(expected)
+  #expect(
+    isSame, "\(read.count) bytes instead of \(expected.count), or others",
+    sourceLocation: sourceLocation)
 }

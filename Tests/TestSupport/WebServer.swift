@@ -260,7 +260,7 @@ private final class Stream {
       return false
     case .reset(let count):
       _ = send(Array(body.prefix(count)))
-      // What the client has not read yet would be thrown away with the reset.
+      // What is still on its way would be thrown away with the reset.
       waitUntilRead()
       var linger = linger(l_onoff: 1, l_linger: 0)
       setsockopt(
@@ -275,13 +275,14 @@ private final class Stream {
     while recv(descriptor, &byte, 1, 0) > 0 {}
   }
 
-  /// Waits until the other side's system has acknowledged everything, then a moment for the client.
+  /// Waits until the other side's system has acknowledged everything, or is not going to.
   private func waitUntilRead() {
     #if canImport(Glibc)
       var pending: Int32 = 1
-      while ioctl(descriptor, UInt(0x5411), &pending) == 0 && pending > 0 { usleep(1000) }
+      for _ in 0..<2000 where ioctl(descriptor, UInt(0x5411), &pending) == 0 && pending > 0 {
+        usleep(1000)
+      }
     #endif
-    usleep(30_000)
   }
 
   private func send(_ bytes: [UInt8]) -> Bool {
