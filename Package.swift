@@ -67,6 +67,7 @@ let package = Package(
     .testTarget(
       name: "PipelinesTests",
       dependencies: ["Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores"]),
+    .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
     .testTarget(name: "Integration", dependencies: ["Core", "CZlib", "sluice", "sluice-sample"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,49 @@
+import Core
+
+/// What the flags of a command line say.
+struct Options: Sendable, Equatable {
+  var project: String?
+  var profile: String?
+  var lake: String?
+  /// In the order given; a later one of the same name wins.
+  var settings: [Setting] = []
+  var from: Instant?
+  var to: Instant?
+  var force = false
+  var fullRefresh = false
+  var allowRemovals = false
+  var threads: Int?
+  var memoryByteCount: Int64?
+  var json = false
+  var quiet = false
+  var noColor = false
+  var format: RowFormat?
+  var limit = 20
+  /// The flags as given, for commands that are suggested next.
+  var given: [GivenFlag] = []
+
+  /// `--set name=value`.
+  struct Setting: Sendable, Hashable {
+    var name: String
+    var value: String
+  }
+
+  /// A flag as it stood on the command line.
+  struct GivenFlag: Sendable, Hashable {
+    var name: String
+    var value: String?
+  }
+}
+
+/// How `query` writes rows.
+enum RowFormat: String, CaseIterable, Sendable {
+  case table, csv, json
+}
+
+/// A command line, understood.
+enum Invocation: Sendable, Equatable {
+  case version
+  /// Help on a verb, or on all of them.
+  case help(Verb?)
+  case verb(Verb, Options, operands: [String])
+}

@@ -1,0 +1,16 @@
+import Core
+import Pipelines
+
+/// What the verbs ask of a project. A workspace answers; tests answer with values of their own.
+protocol Backend {
+  func plan(_ selection: Selection) throws -> Plan
+  func run(_ selection: Selection) throws -> RunReport
+  func query(_ sql: String, visit: (RowSet) throws -> Void) throws
+  func history(limit: Int) throws -> [JSON]
+  func historyRecord(run: String) throws -> JSON
+  func state(pipelines: [String]) throws -> StateReport
+  func check(pipelines: [String]) throws -> [TableCheck]
+  func validate(pipelines: [String]) throws
+}
+
+extension Workspace: Backend {}

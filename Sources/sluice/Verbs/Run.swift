@@ -1,0 +1,25 @@
+import Core
+import Pipelines
+
+extension Session {
+  /// `sluice run`: plans, then does it. Failures of units are in the report.
+  func run(on backend: some Backend) throws -> Int32 {
+    let report = try backend.run(selection)
+    console.close()
+    let record = RunRecord(report)
+    let text = RunText(style: style, columns: columns)
+    do {
+      if options.json || !options.quiet {
+        try write(
+          json: jsonLines(report), text: text.text(record) + text.summary(record))
+      }
+    } catch is BrokenPipe {
+      // Nobody reads the report, but the run's exit code still counts.
+    }
+    let failures = RunText(style: console.settings.style).failures(record)
+    if !failures.isEmpty { console.write(line: String(failures.dropLast())) }
+    for step in NextSteps.after(record, options) { console.note(step) }
+    if report.status == .interrupted { throw Cancelled() }
+    return report.status == .failed ? 1 : 0
+  }
+}

@@ -1,0 +1,279 @@
+import Core
+import Foundation
+import Testing
+
+@testable import Pipelines
+@testable import sluice
+
+/// A project that answers with hand-made values and remembers what it was asked.
+final class FakeBackend: Backend {
+  var planned = Plan(pipelines: [])
+  var report = RunTextTests.report
+  var rows = RowSet(schema: RowWriterTests.schema, rows: RowWriterTests.rows)
+  var records: [JSON] = [["run": "20240102-b"], ["run": "20240102-a"], ["run": "20240101-c"]]
+  var tables: [TableCheck] = []
+  var invalid: CommandError?
+  private(set) var selections: [Selection] = []
+
+  func plan(_ selection: Selection) throws -> Plan {
+    selections.append(selection)
+    return planned
+  }
+
+  func run(_ selection: Selection) throws -> RunReport {
+    selections.append(selection)
+    return report
+  }
+
+  func query(_ sql: String, visit: (RowSet) throws -> Void) throws { try visit(rows) }
+  func history(limit: Int) throws -> [JSON] { Array(records.prefix(limit)) }
+  func historyRecord(run: String) throws -> JSON {
+    guard let record = records.first(where: { $0["run"]?.string?.hasPrefix(run) == true }) else {
+      throw CommandError.usage("there is no run '\(run)'")
+    }
+    return record
+  }
+  func state(pipelines: [String]) throws -> StateReport { StateTextTests.report }
+  func check(pipelines: [String]) throws -> [TableCheck] { tables }
+  func validate(pipelines: [String]) throws { if let invalid { throw invalid } }
+}
+
+@Suite("Verbs") struct VerbTests {
+  /// Runs a verb on `backend`; returns what it wrote to standard output and standard error.
+  func perform(_ line: String, on backend: FakeBackend) throws -> (
+    code: Int32, output: String, errors: String
+  ) {
+    guard case .verb(let verb, let options, let operands) = try parseArguments(try words(line))
+    else {
+      throw CommandError.usage("not a verb: \(line)")
+    }
+    let pipe = Pipe()
+    let screen = ConsoleTests.Screen(columns: 1000)
+    var settings = Console.Settings()
+    settings.write = { screen.write($0) }
+    settings.isQuiet = options.quiet
+    let session = Session(
+      options: options, operands: operands,
+      output: Output(descriptor: pipe.fileHandleForWriting.fileDescriptor),
+      console: Console(settings))
+    let code = try session.perform(verb, on: backend)
+    try session.output.flush()
+    try pipe.fileHandleForWriting.close()
+    let data = pipe.fileHandleForReading.readDataToEndOfFile()
+    return (
+      code, String(decoding: data, as: UTF8.self), screen.text.dropLast().joined(separator: "\n")
+    )
+  }
+
+  private func words(_ line: String) throws -> [String] {
+    line.split(separator: " ").map(String.init)
+  }
+
+  @Test("run says what failed on standard error, and ends with 1")
+  func failedRun() throws {
+    let backend = FakeBackend()
+    let (code, output, errors) = try perform("run pageviews --from 2024-01-01", on: backend)
+    #expect(code == 1)
+    #expect(output.hasPrefix("pageviews\n"))
+    #expect(!output.contains("truncated gzip"))
+    #expect(errors.contains("truncated gzip; fetch it again"))
+    #expect(errors.contains("try again: sluice run pageviews --from 2024-01-01T03"))
+    #expect(errors.contains("see what was set aside: "))
+    #expect(backend.selections[0].pipelines == ["pageviews"])
+    #expect(backend.selections[0].from == instant(2024, 1, 1))
+  }
+
+  @Test(
+    "run ends with 0 unless something failed",
+    arguments: [RunReport.Status.done, .unchanged, .waiting])
+  func goodRun(status: RunReport.Status) throws {
+    let backend = FakeBackend()
+    backend.report = RunReport(
+      run: "r", started: instant(2024, 1, 1), finished: instant(2024, 1, 1), units: [],
+      notes: [], status: status)
+    let (code, output, errors) = try perform("run", on: backend)
+    #expect(code == 0)
+    #expect(output == "nothing to do in 0 ms\n")
+    #expect(errors == "")
+  }
+
+  @Test("an interrupted run shows what it did, then counts as interrupted")
+  func interruptedRun() throws {
+    let backend = FakeBackend()
+    backend.report.status = .interrupted
+    #expect(throws: Cancelled.self) { try perform("run", on: backend) }
+  }
+
+  @Test("run --quiet says failures only")
+  func quietRun() throws {
+    let (code, output, errors) = try perform("run --quiet", on: FakeBackend())
+    #expect(code == 1)
+    #expect(output == "")
+    #expect(errors.hasPrefix("failed: pageviews.top_pages 2024-01-01T03\n"))
+    #expect(!errors.contains("try again"))
+  }
+
+  @Test(
+    "--json writes one object a line on standard output and nothing else there",
+    arguments: ["plan", "run", "query x", "history", "history 20240101-c", "state", "check"])
+  func json(line: String) throws {
+    let backend = FakeBackend()
+    backend.tables = [StateTextTests.table(nil)]
+    backend.planned = Plan(pipelines: [
+      PipelinePlan(pipeline: "p", intervals: [], batches: [], units: [], notes: ["n"])
+    ])
+    let (_, output, _) = try perform("\(line) --json", on: backend)
+    let lines = output.split(separator: "\n")
+    #expect(!lines.isEmpty)
+    for text in lines {
+      let object = try JSON(parsing: String(text))
+      #expect(object.members != nil)
+      #expect(line == "query x" || object["type"]?.string != nil)
+    }
+  }
+
+  @Test("plan suggests to carry out what it found")
+  func plan() throws {
+    let backend = FakeBackend()
+    let nothing = try perform("plan", on: backend)
+    #expect(nothing.code == 0 && nothing.errors == "" && nothing.output == "\nnothing to do\n")
+    let unit = PlannedUnit(
+      model: "m", interval: nil, action: .run(.new), fileCount: 1, byteCount: 1, exports: [])
+    backend.planned = Plan(pipelines: [
+      PipelinePlan(pipeline: "p", intervals: [], batches: [], units: [unit], notes: [])
+    ])
+    #expect(try perform("plan p --lake x", on: backend).errors == "do it: sluice run p --lake x")
+  }
+
+  @Test("history finds a run by how its name begins")
+  func history() throws {
+    let backend = FakeBackend()
+    #expect(try perform("history 20240101", on: backend).output.contains("20240101-c"))
+    #expect(try perform("history --limit 1", on: backend).output.split(separator: "\n").count == 2)
+  }
+
+  @Test("check ends with 1 when a check of severity error fails, and reports wrong files first")
+  func check() throws {
+    let backend = FakeBackend()
+    backend.tables = [StateTextTests.table([StateTextTests.outcome("a", "warn", passed: false)])]
+    let good = try perform("check", on: backend)
+    #expect(good.code == 0 && good.errors == "project files are valid")
+    backend.tables = [StateTextTests.table([StateTextTests.outcome("a", "error", passed: false)])]
+    #expect(try perform("check", on: backend).code == 1)
+    backend.invalid = .usage("wrong")
+    #expect(throws: CommandError.self) { try perform("check", on: backend) }
+  }
+
+  @Test("a reader that leaves ends a query quietly")
+  func brokenPipe() throws {
+    signal(SIGPIPE, SIG_IGN)
+    let pipe = Pipe()
+    try pipe.fileHandleForReading.close()
+    let output = Output(descriptor: pipe.fileHandleForWriting.fileDescriptor)
+    try output.write("x")
+    #expect(throws: BrokenPipe.self) { try output.flush() }
+    // What could not be written is not tried again.
+    try output.flush()
+  }
+
+  @Test("output that cannot be written is a failure", .enabled(if: access("/dev/full", W_OK) == 0))
+  func fullDisk() throws {
+    let descriptor = open("/dev/full", O_WRONLY)
+    defer { close(descriptor) }
+    let output = Output(descriptor: descriptor)
+    try output.write("x")
+    #expect {
+      try output.flush()
+    } throws: { error in
+      "\(error)".contains("standard output cannot be written: No space left on device")
+    }
+  }
+}
+
+@Suite("init") struct InitTests {
+  @Test("writes its files, and refuses where one is there")
+  func writes() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "init-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let target = folder.path + "/deep/shop"
+    let paths = try Initializer.write(into: target)
+    #expect(paths.count == Template.files.count)
+    for file in Template.files {
+      #expect(try String(contentsOfFile: "\(target)/\(file.path)", encoding: .utf8) == file.text)
+      #expect(file.text.hasSuffix("\n") && !file.text.hasSuffix("\n\n"))
+    }
+    try FileManager.default.removeItem(atPath: target + "/sluice.yaml")
+    let before = try FileManager.default.subpathsOfDirectory(atPath: target).sorted()
+    #expect {
+      try Initializer.write(into: target)
+    } throws: { error in
+      (error as? any AnyFailure)?.exitCode == 2 && "\(error)".contains(".gitignore")
+    }
+    // Nothing was written, not even what was missing.
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: target).sorted() == before)
+  }
+
+  @Test("says so when it may not write")
+  func unwritable() {
+    #expect {
+      try Initializer.write(into: "/proc/nowhere")
+    } throws: { error in "\(error)".contains("cannot be written") }
+  }
+
+  @Test("says where to go")
+  func next() {
+    #expect(Initializer.nextSteps(in: ".").first == "sluice plan")
+    #expect(Initializer.nextSteps(in: "a b").first == "cd 'a b'")
+  }
+}
+
+@Suite("Environment") struct EnvironmentTests {
+  @Test("SLUICE_NOW starts the clock there")
+  func now() throws {
+    let environment = try Environment { $0 == "SLUICE_NOW" ? "2024-01-02T05:00:00Z" : nil }
+    let now = environment.clock.now()
+    #expect(now >= instant(2024, 1, 2, 5) && now < instant(2024, 1, 2, 6))
+  }
+
+  @Test(
+    "values that mean nothing are usage errors",
+    arguments: [
+      ("SLUICE_NOW", "tomorrow"), ("SLUICE_NOW", "2024-13-01"), ("SLUICE_LOG", "loud"),
+      ("SLUICE_LOG_FORMAT", "xml"),
+    ])
+  func bad(name: String, value: String) {
+    #expect {
+      _ = try Environment { $0 == name ? value : nil }
+    } throws: { error in
+      (error as? any AnyFailure)?.exitCode == 2 && "\(error)".contains(name)
+        && "\(error)".contains(value)
+    }
+  }
+
+  @Test(
+    "decides on colors, bars and characters",
+    arguments: [
+      (["TERM": "xterm"], false, false, false), (["TERM": "dumb"], true, true, false),
+      ([:], true, true, false), (["TERM": "xterm", "NO_COLOR": "1"], true, false, false),
+      (["TERM": "xterm", "NO_COLOR": ""], false, false, false),
+      (["TERM": "xterm", "LANG": "C.UTF-8"], false, false, true),
+      (["TERM": "xterm", "LANG": "de_DE.utf8"], false, false, true),
+      (["TERM": "xterm", "LANG": "de_DE.UTF-8", "LC_ALL": "C"], false, false, false),
+    ] as [([String: String], Bool, Bool, Bool)])
+  func terminal(variables: [String: String], noColor: Bool, dumb: Bool, utf8: Bool) throws {
+    let environment = try Environment { variables[$0] }
+    #expect(environment.forbidsColor == noColor)
+    #expect(environment.isDumb == dumb)
+    #expect(environment.isUTF8 == utf8)
+  }
+
+  @Test("levels and formats of logs")
+  func logs() throws {
+    let variables = ["SLUICE_LOG": "debug", "SLUICE_LOG_FORMAT": "json"]
+    let environment = try Environment { variables[$0] }
+    #expect(environment.logLevel == .debug)
+    #expect(environment.logFormat == .json)
+    #expect(try Environment { _ in nil }.logLevel == nil)
+  }
+}
