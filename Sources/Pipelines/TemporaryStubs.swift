@@ -1,8 +1,6 @@
-import Auditing
 import Core
 import Engines
 import Formats
-import Lake
 import Stores
 
 final class LocalCopy: Sendable { let path: String; init(_ p: String) { path = p } }
@@ -19,11 +17,4 @@ extension StoreOpener {
   func list(glob: String, page: ([(String, Object)]) throws -> Void) throws {
     if let o = try head(glob) { try page([(glob, o)]) }
   }
-}
-struct QuarantineTable {
-  init(lake: Lake, pipeline: String) {}
-  func publish(
-    model: String, batch: String, run: ActiveRun, malformed: RejectLog, split: QuarantineSplit?,
-    engine: any Engine, cancellation: Cancellation
-  ) throws {}
 }

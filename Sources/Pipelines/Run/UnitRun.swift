@@ -237,3 +237,5 @@ extension AuditResult.Outcome {
       message: message)
   }
 }
+
+extension RejectLog: RejectedRows {}
