@@ -10,6 +10,8 @@ public typealias LakeError = Failure<LakeDomain>
 extension Failure.Code where Domain == LakeDomain {
   /// Someone else committed first; load again and decide again.
   public static var conflict: Self { .init(rawValue: "conflict") }
+  /// The table's columns moved on while rows were computed: compute them again.
+  public static var outdated: Self { .init(rawValue: "outdated") }
   /// A write whose outcome could not be found out; its files are left where they are.
   public static var ambiguous: Self { .init(rawValue: "ambiguous") }
   /// An object of the lake that does not hold what its format says.

@@ -18,8 +18,16 @@ enum Packing {
 
   static func deflateRaw(_ bytes: [UInt8]) -> [UInt8] { Kernels.deflateRaw(bytes) }
 
+  /// Unpacks an Avro block. Python's writers (avro, fastavro, pyiceberg) leave the rest of zlib's
+  /// checksum behind the deflate data, which is passed over.
   static func inflateRaw(_ bytes: [UInt8]) throws -> [UInt8] {
-    try Kernels.inflateRaw(bytes, limit: byteCountLimit)
+    do {
+      return try Kernels.inflateRaw(bytes, limit: byteCountLimit)
+    } catch let error as CompressionError where error.reason == .trailingGarbage {
+      let end = Int(error.offset)
+      guard bytes.count - end <= 4 else { throw error }
+      return try Kernels.inflateRaw(Array(bytes[..<end]), limit: byteCountLimit)
+    }
   }
 
   /// A SHA-256 that is fed piece by piece.

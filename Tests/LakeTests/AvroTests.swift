@@ -118,6 +118,13 @@ struct AvroTests {
     #expect(refused > whole.count)
   }
 
+  @Test("rests of zlib's checksum behind a block are passed over, more is damage")
+  func trailingChecksum() throws {
+    let packed = Packing.deflateRaw([1, 2, 3])
+    #expect(try Packing.inflateRaw(packed + [9, 9, 9]) == [1, 2, 3])
+    #expect(throws: (any Error).self) { try Packing.inflateRaw(packed + [9, 9, 9, 9, 9]) }
+  }
+
   @Test("an unknown codec is named")
   func snappy() {
     var writer = AvroWriter(schema: "\"long\"", header: [], codec: .null)

@@ -122,6 +122,16 @@ struct ConsumptionTests {
     #expect(failure?.advice?.contains("sluice state") == true)
     #expect(failure?.place.model == id.description)
     expectFailure(.foreignCommit) { try publish(1) }
+    // A full refresh replaces what cannot be told.
+    let outcome = try lake.publisher.publish(id, rebuilds: true) { table, consumption in
+      #expect(table != nil)
+      #expect(consumption == nil)
+      var update = replacing(hour(1), with: [file(lake, id, hour(1))])
+      update.removal = .all
+      return .apply(Publication(update: update, consumption: sample, changes: nil))
+    }
+    #expect(try outcome.table?.dataFiles() == [file(lake, id, hour(1))])
+    #expect(try outcome.table?.consumption() == sample)
   }
 
   @Test("rule 7: without a snapshot that names it, the property does")

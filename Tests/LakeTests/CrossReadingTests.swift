@@ -320,5 +320,65 @@ struct CrossReadingTests {
     #expect(try lake.catalog.load(id)?.dataFiles() == [staged])
   }
 
+  @Test("rule 23: pyiceberg appends to a copy; Sluice reads its manifests and sees the stranger")
+  func foreignAppend() throws {
+    let id = TableID("pageviews", "shared")
+    let schema = Schema.hourly.withFreshIDs()
+    let (start, end) = (hour(0).start.sqlText, hour(0).end.sqlText)
+    let staged = try write(
+      schema, [["a", 1, .string(start), .string(end)]],
+      [[.string("a"), .integer(1)] + bounds(hour(0))], to: "r/a.parquet", id: id,
+      partition: bounds(hour(0)))
+    _ = try lake.publisher.publish(id) { _, _ in
+      .apply(
+        Publication(
+          update: replacing(hour(0), with: [staged]), consumption: Consumption(run: "r"),
+          changes: nil))
+    }
+    let work = ScratchLake()
+    _ = try Python.run(
+      "append_iceberg.py", [lake.store.uri(LakeLayout.table(id)), work.path])
+    let table = try #require(try lake.catalog.load(id))
+    #expect(table.version == 2)
+    let files = try table.dataFiles()
+    #expect(files.count == 2)
+    #expect(files.contains(staged))
+    let theirs = try #require(files.first { $0 != staged })
+    #expect(theirs.rowCount == 1)
+    #expect(theirs.partition == bounds(hour(0)))
+    #expect(theirs.columns[1]?.nullCount == 1)
+    #expect(theirs.columns[3]?.lower == .timestamp(hour(0).start))
+    expectFailure(.foreignCommit) { try table.consumption() }
+  }
+
+  @Test("merged and rewritten manifests are read by both")
+  func manyCommits() throws {
+    let id = TableID("pageviews", "long")
+    let schema = Schema.hourly.withFreshIDs()
+    let staged = try write(
+      schema, [["a", 1, .string(hour(0).start.sqlText), .string(hour(0).end.sqlText)]],
+      [[.string("a"), .integer(1)] + bounds(hour(0))], to: "r/a.parquet", id: id,
+      partition: bounds(hour(0)))
+    var table = try lake.catalog.commit(replacing(hour(0), with: [staged]), to: id, base: nil)
+    for number in 1...CommitBuilder.manifestCountLimit + 1 {
+      // Later hours in copies of the file: their partitions differ, their rows do not.
+      var copy = staged
+      copy.path = lake.store.uri(LakeLayout.dataPrefix(id) + "r/\(number).parquet")
+      _ = try lake.store.put(
+        try Table.key(of: copy.path, in: lake.store), .file(path: staged.path), .absent)
+      copy.partition = bounds(hour(number))
+      table = try lake.catalog.commit(
+        replacing(hour(number), with: [copy]), to: id, base: table)
+    }
+    #expect(try table.manifests().count < 10)
+    table = try lake.catalog.commit(replacing(hour(3), with: []), to: id, base: table)
+    let count = CommitBuilder.manifestCountLimit + 1
+    let seen = try read(id)
+    #expect(seen.pyiceberg["rows"]?.array?.count == count)
+    #expect(seen.duckdb["rows"]?.array?.count == count)
+    let sequences = (seen.pyiceberg["files"]?.array ?? []).compactMap { $0["sequence"]?.integer }
+    #expect(Set(sequences) == Set(1...Int64(count + 1)).subtracting([4]))
+  }
+
   private func bounds(_ interval: Interval) -> [Value] { partition(interval) }
 }

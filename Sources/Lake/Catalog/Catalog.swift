@@ -10,7 +10,8 @@ public protocol Catalog: Sendable {
   /// - Returns: The version that holds the snapshot.
   /// - Throws: `LakeError` `.conflict` when another commit came first: nothing of this one is
   ///   visible, load and decide again. `.ambiguous` when the outcome could not be found out:
-  ///   nothing may be cleaned up.
+  ///   nothing may be cleaned up. `.outdated` when the added files were written with other column
+  ///   IDs. After any failure but `.ambiguous` it is certain that nothing was published.
   func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table
 
   /// Mends what a killed writer may have left behind at the version that was loaded. Cheap when

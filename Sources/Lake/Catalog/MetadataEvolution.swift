@@ -39,7 +39,7 @@ enum MetadataEvolution {
     // Files carry the IDs they were written with; a table that has moved on would read them wrong.
     if !update.added.isEmpty, let name = mismatch(update.schema.fields, schema.fields) {
       throw LakeError(
-        .conflict, "column '\(name)' got another ID while the rows were computed",
+        .outdated, "column '\(name)' got another ID while the rows were computed",
         advice: "run again")
     }
     if isNew {

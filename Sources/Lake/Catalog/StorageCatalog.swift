@@ -55,14 +55,20 @@ public struct StorageCatalog: Catalog {
     do {
       _ = try store.put(LakeLayout.metadata(id, version: version), .bytes(bytes), .absent)
       outcome = .ours
-    } catch let error as StoreError {
+    } catch {
       outcome = try findOut(id, version, snapshotID: builder.snapshotID, after: error)
     }
     if outcome == .others {
       try? store.delete(builder.written)
       throw conflict(id)
     }
-    guard try lineageHolds(builder.snapshotID, id: id, version: version) else {
+    let holds: Bool
+    do {
+      holds = try lineageHolds(builder.snapshotID, id: id, version: version)
+    } catch {
+      throw ambiguous(id, version, error)
+    }
+    guard holds else {
       // The number had been used and cleared away while this writer slept. What it wrote is named
       // by that stale version, so it stays until maintenance takes both.
       throw conflict(id)
@@ -70,7 +76,8 @@ public struct StorageCatalog: Catalog {
     let table = Table(
       id: id, metadata: builder.metadata, version: version, store: store, loaded: clock.now(),
       hintedVersion: nil)
-    try repair(table)
+    // The rows are published whatever becomes of the hint; the next run mends it.
+    try? repair(table)
     return table
   }
 
@@ -98,27 +105,35 @@ public struct StorageCatalog: Catalog {
   private enum Outcome { case ours, others }
 
   /// Finds out what became of a put whose answer was a failure.
+  ///
+  /// - Throws: `failure` itself where it is certain that nothing was put, else `.ambiguous`.
   private func findOut(
-    _ id: TableID, _ version: Int, snapshotID: Int64, after error: StoreError
+    _ id: TableID, _ version: Int, snapshotID: Int64, after failure: any Error
   ) throws -> Outcome {
-    switch error.code {
-    case .denied, .full, .notAnObject, .badAddress, .unsafe: throw error
-    default: break
-    }
     let key = LakeLayout.metadata(id, version: version)
-    let ambiguous = LakeError(
-      .ambiguous, "it is not known whether the commit succeeded: \(error.message)",
-      at: Place(file: store.uri(key), model: id.description),
-      advice: "run again: what was published is recognised")
-    let found: [UInt8]?
-    do { found = try store.get(key)?.bytes } catch { throw ambiguous }
-    guard let found else {
-      // Refused, but nothing there: a version that came and went, so the base is old.
-      if error.code == .conditionFailed { return .others }
-      throw ambiguous
+    do {
+      if let found = try store.get(key) {
+        let metadata = try TableMetadata(parsing: found.bytes, file: store.uri(key))
+        return metadata.snapshot(snapshotID) == nil ? .others : .ours
+      }
+    } catch {
+      throw ambiguous(id, version, failure)
     }
-    let metadata = try TableMetadata(parsing: found, file: store.uri(key))
-    return metadata.snapshot(snapshotID) == nil ? .others : .ours
+    switch (failure as? StoreError)?.code {
+    // Refused, but nothing there: a version that came and went, so the base is old.
+    case .conditionFailed: return .others
+    case .denied, .full, .notAnObject, .badAddress, .unsafe: throw failure
+    // The request may still be under way.
+    default: throw ambiguous(id, version, failure)
+    }
+  }
+
+  private func ambiguous(_ id: TableID, _ version: Int, _ cause: any Error) -> LakeError {
+    let what = (cause as? any AnyFailure)?.message ?? "\(cause)"
+    return LakeError(
+      .ambiguous, "it is not known whether the commit succeeded: \(what)",
+      at: Place(file: store.uri(LakeLayout.metadata(id, version: version)), model: id.description),
+      advice: "run again: what was published is recognised")
   }
 
   /// Whether the newest version descends from the one just written (rule 20).

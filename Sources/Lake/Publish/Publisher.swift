@@ -56,12 +56,15 @@ public struct Publisher: Sendable {
   ///   - staged: Every file that was staged for this publication; those that the commit does not
   ///     take are dropped once it is certain that nothing names them (rule 19).
   ///   - run: Refuses to publish once it has become too old.
+  ///   - rebuilds: A full refresh: where what the table has consumed cannot be told (a foreign
+  ///     commit, a lost file), `decide` gets nil for it, and should replace all rows.
   ///   - decide: Called with the table as it is, again after every lost swap. What it throws ends
   ///     the publication and leaves the staged files alone.
-  /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.ambiguous`, `.tooOld`,
-  ///   `.foreignCommit`, and what `decide` and the store throw.
+  /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.outdated`, `.ambiguous`,
+  ///   `.tooOld`, `.foreignCommit`, and what `decide` and the store throw. After any of them but
+  ///   `.ambiguous` nothing names the staged files.
   public func publish(
-    _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil,
+    _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil, rebuilds: Bool = false,
     cancellation: Cancellation = .never,
     decide: (Table?, Consumption?) throws -> Decision
   ) throws -> PublishOutcome {
@@ -70,11 +73,11 @@ public struct Publisher: Sendable {
       try cancellation.check()
       let base = try catalog.load(id)
       let publication: Publication
-      switch try decide(base, base?.consumption()) {
+      switch try decide(base, consumption(of: base, rebuilds: rebuilds)) {
       case .alreadyApplied:
         // The metadata read above holds another commit in our place.
-        try drop(staged.map(\.path))
-        if let base { try catalog.repair(base) }
+        dropIfPossible(staged.map(\.path))
+        if let base { try? catalog.repair(base) }
         return .alreadyApplied(base)
       case .apply(let decided): publication = decided
       }
@@ -83,11 +86,11 @@ public struct Publisher: Sendable {
       do {
         let table = try catalog.commit(state.update, to: id, base: base)
         let taken = Set(state.update.added.map(\.path))
-        try drop(staged.map(\.path).filter { !taken.contains($0) })
+        dropIfPossible(staged.map(\.path).filter { !taken.contains($0) })
         return .published(table)
       } catch let error as LakeError where error.code == .conflict {
         // Not named by anything: their nonces make these files this attempt's alone.
-        try store.delete(state.keys)
+        try? store.delete(state.keys)
         last = error
       }
       // Losers of one swap come back at different times.
@@ -101,6 +104,20 @@ public struct Publisher: Sendable {
 
   /// Drops files that were never offered to a commit, as after a failed audit.
   public func discard(_ staged: [DataFile]) throws { try drop(staged.map(\.path)) }
+
+  private func consumption(of table: Table?, rebuilds: Bool) throws -> Consumption? {
+    do {
+      return try table?.consumption()
+    } catch let error as LakeError where rebuilds {
+      switch error.code {
+      case .foreignCommit, .missing, .damaged: return nil
+      default: throw error
+      }
+    }
+  }
+
+  /// What is published stays published; files that cannot be dropped are maintenance's.
+  private func dropIfPossible(_ paths: [String]) { try? drop(paths) }
 
   private func drop(_ paths: [String]) throws {
     guard !paths.isEmpty else { return }
