@@ -68,7 +68,9 @@ let package = Package(
       name: "PipelinesTests",
       dependencies: ["Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores"]),
     .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
-    .testTarget(name: "Integration", dependencies: ["Core", "CZlib", "sluice", "sluice-sample"]),
+    .testTarget(
+      name: "Integration", dependencies: ["Core", "CZlib", "sluice", "sluice-sample"],
+      exclude: ["README.md"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -64,4 +64,23 @@ struct HarnessTests {
     try project.edit("sluice.yaml", "catalog: storage", "catalog: rest")
     #expect(try project.listing().filter { before[$0] != $1 }.map(\.key) == ["sluice.yaml"])
   }
+
+  @Test("A command is heard, interrupted and collected")
+  func processes() throws {
+    let scratch = try Scratch()
+    let talks = try RunningCommand(
+      "/bin/sh", ["-c", "echo $A; pwd >&2; exit 3"], environment: ["A": "é"], in: scratch.url)
+    let outcome = talks.wait()
+    #expect(outcome.end == .exited(3) && outcome.exitCode == 3)
+    #expect(outcome.standardOutput == "é\n")
+    #expect(outcome.standardError == scratch.url.path + "\n")
+    // SIGINT reaches it whatever this process has blocked.
+    for signal in [SIGINT, SIGTERM, SIGKILL] {
+      let sleeps = try RunningCommand("/bin/sleep", ["600"], environment: [:], in: scratch.url)
+      #expect(sleeps.isRunning)
+      sleeps.send(signal: signal)
+      let ended = sleeps.wait()
+      #expect(ended.end == .killed(signal: signal) && ended.exitCode == nil)
+    }
+  }
 }

@@ -117,3 +117,21 @@ final class DumpsServer {
     ((try? String(contentsOf: log, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
   }
 }
+
+/// A table as pyiceberg and as DuckDB's Iceberg extension see it, through read_iceberg.py, which
+/// lists the fields of its answer. Tests that use it need `Python.hasVenv`.
+struct IcebergView {
+  let pyiceberg: JSON
+  let duckdb: JSON
+
+  /// - Parameter table: The table's folder.
+  init(_ table: URL) throws {
+    let bytes = try Python.run("read_iceberg.py", [table.path], interpreter: Python.venv)
+    let json = try JSON(parsing: bytes)
+    pyiceberg = json["pyiceberg"] ?? .null
+    duckdb = json["duckdb"] ?? .null
+  }
+
+  /// The rows of a view as objects, in an order of their own.
+  static func rows(_ view: JSON) -> [JSON] { view["rows"]?.array ?? [] }
+}
