@@ -148,6 +148,27 @@ import Testing
       ])
   }
 
+  @Test("two pipelines cannot export into one folder") func destinations() throws {
+    var files = Fixture.files
+    for (name, text) in Fixture.files where name.hasPrefix("pipelines/web/") {
+      files["pipelines/zoo/" + name.dropFirst("pipelines/web/".count)] = text.replacingOccurrences(
+        of: "{partition}", with: "{partition}//")
+    }
+    let sandbox = try Sandbox(files)
+    #expect(
+      mistakes { try sandbox.load() } == [
+        "pipelines/zoo/pipeline.yaml:12:3: exports 'web.csv' and 'zoo.csv' write to the same folder"
+      ])
+  }
+
+  @Test("a folder where a file should be is not that file") func foldersForFiles() throws {
+    let project = try Sandbox(["sluice.yaml/x": ""])
+    #expect(mistakes { try project.load() }[0].contains("no sluice.yaml here"))
+    let pipeline = try Sandbox(["sluice.yaml": "", "pipelines/p/pipeline.yaml/x": ""])
+    #expect(
+      mistakes { try pipeline.load() }[0].hasPrefix("pipelines/p: no pipeline.yaml in this folder"))
+  }
+
   @Test("the project is the nearest folder above that holds sluice.yaml") func directory() throws {
     let sandbox = try Sandbox(Fixture.files)
     let now = Instant(seconds: 0)

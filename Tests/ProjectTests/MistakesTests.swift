@@ -297,7 +297,7 @@ extension MistakesTests.Case {
     .init(
       "exports/{partition}\n    format: csv\n",
       "exports/{partition}\n    format: csv\n  other: {model: pages, to: \"${lake}/exports/{partition}\", format: csv}\n",
-      "pipeline.yaml:16:3: exports 'csv' and 'other' write to the same folder"),
+      "pipeline.yaml:16:3: exports 'web.csv' and 'web.other' write to the same folder"),
     .init(
       "top: {type: int", "top: {type: itn, typ: x",
       "pipeline.yaml:3:15: unknown type 'itn'; did you mean 'int'?",

@@ -185,6 +185,12 @@ import Testing
         ["pipeline.yaml:3:29: 'default' must be an int, not nothing"]
       ),
       (
+        "top: {default: x}\n  TOP: {default: y}", [],
+        [
+          "pipeline.yaml:4:3: params 'top' and 'TOP' differ only by case; SQL takes $top and $TOP for one"
+        ]
+      ),
+      (
         "lake: {default: x}", [],
         [
           "pipeline.yaml:3:3: a param cannot be called 'lake'; Sluice gives this name a value itself"

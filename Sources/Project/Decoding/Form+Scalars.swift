@@ -241,7 +241,8 @@ extension Form where Value == SortKey {
 extension Form {
   /// The same form under another schema.
   func described(as schema: JSON) -> Form {
-    Form(placeholder: placeholder, schema: schema, read: read)
+    let placeholder = placeholder
+    return Form(placeholder: placeholder(), schema: schema, read: read)
   }
 }
 

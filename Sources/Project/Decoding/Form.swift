@@ -4,7 +4,7 @@ import Core
 struct Form<Value> {
   /// Stands in where reading failed, so that the rest of a file can still be read; it never gets
   /// out, because the failure does.
-  let placeholder: Value
+  let placeholder: () -> Value
   /// Draft 2020-12.
   let schema: () -> JSON
   /// - Parameter name: What messages call the value: `'timeout'`.
@@ -12,7 +12,7 @@ struct Form<Value> {
   let read: (_ node: YAMLNode, _ reader: Reader, _ name: String) -> Value?
 
   init(
-    placeholder: Value, schema: @autoclosure @escaping () -> JSON,
+    placeholder: @autoclosure @escaping () -> Value, schema: @autoclosure @escaping () -> JSON,
     read: @escaping (_ node: YAMLNode, _ reader: Reader, _ name: String) -> Value?
   ) {
     self.placeholder = placeholder
@@ -22,17 +22,18 @@ struct Form<Value> {
 
   /// The same writing, read as something else; `transform` reports its own mistakes.
   func map<Other>(
-    placeholder: Other,
+    placeholder: @autoclosure @escaping () -> Other,
     _ transform: @escaping (_ value: Value, _ node: YAMLNode, _ reader: Reader) -> Other?
   ) -> Form<Other> {
     let (schema, read) = (schema, read)
-    return Form<Other>(placeholder: placeholder, schema: schema()) { node, reader, name in
+    return Form<Other>(placeholder: placeholder(), schema: schema()) { node, reader, name in
       read(node, reader, name).flatMap { transform($0, node, reader) }
     }
   }
 
   var located: Form<Located<Value>> {
-    map(placeholder: Located(value: placeholder, node: .nothing)) {
+    let placeholder = placeholder
+    return map(placeholder: Located(value: placeholder(), node: .nothing)) {
       value, node, _ in
       Located(value: value, node: node)
     }
@@ -46,11 +47,12 @@ extension Form {
   ///   - expects: Completes "must be …": `a duration such as 60s`.
   ///   - suggest: Completes the message for text that `parse` refuses.
   static func scalar(
-    placeholder: Value, expects: String, schema: @autoclosure @escaping () -> JSON,
+    placeholder: @autoclosure @escaping () -> Value, expects: String,
+    schema: @autoclosure @escaping () -> JSON,
     suggest: @escaping (String) -> String? = { _ in nil },
     parse: @escaping (YAMLNode.Scalar) -> Value?
   ) -> Form {
-    Form(placeholder: placeholder, schema: schema()) { node, reader, name in
+    Form(placeholder: placeholder(), schema: schema()) { node, reader, name in
       if let scalar = node.scalar {
         if scalar.substitution == .failed { return nil }
         if let value = parse(scalar) { return value }
@@ -134,7 +136,7 @@ extension Form {
   /// A scalar in `short`, or all that `long` declares.
   static func either(short: Form, long: Form) -> Form {
     Form(
-      placeholder: long.placeholder, schema: ["anyOf": [short.schema(), long.schema()]]
+      placeholder: long.placeholder(), schema: ["anyOf": [short.schema(), long.schema()]]
     ) { node, reader, name in
       node.mapping == nil ? short.read(node, reader, name) : long.read(node, reader, name)
     }

@@ -43,7 +43,7 @@ final class Keys {
 
   /// A key that has to be there; the form's placeholder after saying that it is not.
   func required<Value>(_ name: String, _ form: Form<Value>, _ documentation: String) -> Value {
-    attempt(name, form, documentation, isRequired: true) ?? form.placeholder
+    attempt(name, form, documentation, isRequired: true) ?? form.placeholder()
   }
 
   /// A key that may be left out; nil also where its value is wrong.

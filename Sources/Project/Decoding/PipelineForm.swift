@@ -191,7 +191,8 @@ extension Form where Value == String {
           advice: "it becomes year=…/month=…, as the interval has it")
         return nil
       }
-      return location
+      let trimmed = String(location.reversed().drop { $0 == "/" }.reversed())
+      return trimmed.isEmpty ? location : trimmed
     }
   }
 }

@@ -35,7 +35,6 @@ struct Linker {
     for draft in drafts { checkSQL(draft) }
     pipeline.models = drafts.map(\.model)
     pipeline.exports = exports.compactMap { export($0, knownModels) }
-    checkDestinations()
     return pipeline
   }
 
@@ -171,18 +170,6 @@ struct Linker {
       compression: draft.compression, header: draft.header,
       columns: draft.columns?.map(\.value) ?? model.columns.fields.map(\.name),
       sort: draft.sort.map(\.value), place: reader.place(named.mark))
-  }
-
-  /// Two exports in one folder would delete each other's files.
-  private func checkDestinations() {
-    var known: [String: String] = [:]
-    for export in pipeline.exports {
-      if let other = known.updateValue(export.name, forKey: export.to.text) {
-        reader.problems.add(
-          .badValue, "exports '\(other)' and '\(export.name)' write to the same folder",
-          at: export.place)
-      }
-    }
   }
 }
 

@@ -45,6 +45,7 @@ struct ProjectLoader {
     project.pipelines = files.map { entry in
       pipeline(entry.files, entry.pipeline, entry.models, lake: project.lake)
     }
+    checkDestinations(project.pipelines)
     try problems.throwIfAny()
     return project
   }
@@ -82,6 +83,21 @@ struct ProjectLoader {
         at: .nowhere,
         advice: name == "lake"
           ? "write --lake URI" : suggestion(for: name, among: known, called: "it could be"))
+    }
+  }
+
+  /// Two exports in one folder would delete each other's files.
+  private func checkDestinations(_ pipelines: [Pipeline]) {
+    var known: [String: String] = [:]
+    for pipeline in pipelines {
+      for export in pipeline.exports {
+        let name = "\(pipeline.name).\(export.name)"
+        if let other = known.updateValue(name, forKey: export.to.text) {
+          problems.add(
+            .badValue, "exports '\(other)' and '\(name)' write to the same folder",
+            at: export.place)
+        }
+      }
     }
   }
 

@@ -72,7 +72,13 @@ final class ParamResolver {
 
   /// All params with their values; those that have none are left out, and reported.
   func resolve() -> [Param] {
-    drafts.compactMap { draft in
+    var known: [String: String] = [:]
+    return drafts.compactMap { draft in
+      if let other = known.updateValue(draft.name, forKey: draft.name.lowercased()) {
+        reader.fail(
+          .badValue, "params '\(other)' and '\(draft.name)' differ only by case", at: draft.mark,
+          advice: "SQL takes $\(other) and $\(draft.name) for one")
+      }
       if ParamResolver.reserved.contains(draft.name) {
         reader.fail(
           .badValue, "a param cannot be called '\(draft.name)'", at: draft.mark,
