@@ -331,7 +331,7 @@ extension MistakesTests.Case {
       "kind: interval", "kind: operator",
       "models/pages.yaml:1:1: 'operator' is missing here; 'kind: operator' needs it",
       "models/pages.yaml:1:1: 'outputs' is missing here; 'kind: operator' needs it",
-      "models/pages.yaml:2:1: 'sort' belongs to each of the 'outputs' of an operator",
+      "models/pages.yaml:2:1: 'sort' means nothing for an operator, which sorts its own tables",
       "models/pages.yaml:3:1: 'columns' belongs to each of the 'outputs' of an operator"),
     .init(
       "kind: interval", "kind: view",

@@ -67,7 +67,8 @@ extension Model {
     switch kind {
     case .operator:
       keys.refuse(
-        ["columns", "checks", "sort"], because: "belongs to each of the 'outputs' of an operator")
+        ["columns", "checks"], because: "belongs to each of the 'outputs' of an operator")
+      keys.refuse(["sort"], because: "means nothing for an operator, which sorts its own tables")
       missing = ["operator", "outputs"]
     case .view:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
