@@ -64,33 +64,60 @@ extension ColumnBatch {
     }
   }
 
-  /// Strings of up to 12 bytes go into their slot, longer ones into the vector's heap.
+  /// Fills the slots of a vector with strings.
+  ///
+  /// Up to 12 bytes lie in the slot itself. Of longer strings it holds the length, four bytes and a
+  /// pointer into memory that the vector owns. Asking the vector for memory string by string costs
+  /// more than the copying, so the stretch of text that holds them all is copied in one piece;
+  /// where most of the stretch is not theirs, they are copied one by one after all.
   private func writeStrings(
     _ slices: [Slice], _ rows: Range<Int>, nulls: [Bool]?, to vector: duckdb_vector,
     _ data: UnsafeMutableRawPointer
   ) {
+    var stretch = (from: Int.max, to: 0)
+    var longByteCount = 0
+    for row in rows where slices[row].count > 12 && nulls?[row] != true {
+      let start = Int(slices[row].offset)
+      let end = start + Int(slices[row].count)
+      precondition(end <= bytes.count, "a slice ends in its batch")
+      stretch = (min(stretch.from, start), max(stretch.to, end))
+      longByteCount += end - start
+    }
     bytes.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) in
-      slices.withUnsafeBufferPointer { slices in
-        var slot = data
-        for row in rows {
-          defer { slot += 16 }
-          let slice = slices[row]
-          let count = Int(slice.count)
-          if nulls?[row] == true || count == 0 {
-            slot.storeBytes(of: (0, 0), as: (UInt64, UInt64).self)
-          } else if count <= 12 {
-            precondition(Int(slice.offset) + count <= bytes.count, "a slice ends in its batch")
-            slot.storeBytes(of: (UInt64(count), 0), as: (UInt64, UInt64).self)
-            (slot + 4).copyMemory(from: bytes.baseAddress! + Int(slice.offset), byteCount: count)
-          } else {
-            precondition(Int(slice.offset) + count <= bytes.count, "a slice ends in its batch")
-            let start = (bytes.baseAddress! + Int(slice.offset))
-              .assumingMemoryBound(to: CChar.self)
-            duckdb_unsafe_vector_assign_string_element_len(
-              vector, idx_t((slot - data) / 16), start, idx_t(count))
+      let slots = data.assumingMemoryBound(to: duckdb_string_t.self)
+      var copy: UnsafeMutablePointer<CChar>?
+      if longByteCount > 0 && (stretch.to - stretch.from) / 8 <= longByteCount {
+        assign(vector, 0, bytes, stretch.from, stretch.to - stretch.from)
+        copy = slots[0].pointer
+      }
+      for (place, row) in rows.enumerated() {
+        let start = Int(slices[row].offset)
+        let count = nulls?[row] == true ? 0 : Int(slices[row].count)
+        let slot = UnsafeMutableRawPointer(slots + place)
+        if count > 12 {
+          guard let copy else {
+            assign(vector, place, bytes, start, count)
+            continue
           }
+          slot.storeBytes(of: UInt32(count), as: UInt32.self)
+          (slot + 4).copyMemory(from: bytes.baseAddress! + start, byteCount: 4)
+          slots[place].pointer = copy + (start - stretch.from)
+        } else {
+          slot.storeBytes(of: (UInt64(count), 0), as: (UInt64, UInt64).self)
+          guard count > 0 else { continue }
+          precondition(start + count <= bytes.count, "a slice ends in its batch")
+          (slot + 4).copyMemory(from: bytes.baseAddress! + start, byteCount: count)
         }
       }
     }
+  }
+
+  /// Has the vector copy a string into memory of its own.
+  private func assign(
+    _ vector: duckdb_vector, _ place: Int, _ bytes: UnsafeRawBufferPointer, _ start: Int,
+    _ count: Int
+  ) {
+    let text = (bytes.baseAddress! + start).assumingMemoryBound(to: CChar.self)
+    duckdb_unsafe_vector_assign_string_element_len(vector, idx_t(place), text, idx_t(count))
   }
 }

@@ -49,7 +49,7 @@ public final class DuckDBEngine: Engine {
     progress: @escaping @Sendable (Double) -> Void
   ) throws -> [DataFile] {
     let files = try run(query, cancellation, progress: progress) { scope in
-      try ParquetOutput(output, fileBytes: settings.fileBytes).write(scope)
+      try ParquetOutput(output, settings).write(scope)
     }
     progress(1)
     return files

@@ -42,7 +42,8 @@ struct DuckDBMessage {
   var cleaned: String {
     var lines: [Substring] = []
     for line in text.split(separator: "\n", omittingEmptySubsequences: true) {
-      if line.hasPrefix("LINE ") { break }
+      // DuckDB's advice is about settings that are not the user's here.
+      if line.hasPrefix("LINE ") || line.hasPrefix("Possible solutions") { break }
       lines.append(line)
     }
     let message = lines.joined(separator: "; ").trimmingSpaces()

@@ -2,12 +2,18 @@ import CDuckDB
 import Core
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// How much of the machine DuckDB may use, and where.
 public struct DuckDBSettings: Sendable {
   /// What its buffers may hold together, for all queries at once; nil is DuckDB's own default,
   /// four fifths of the memory.
   public var memoryBytes: Int64?
-  /// Nil is one per core.
+  /// Nil is one per core. Fewer are used where memory is short: DuckDB needs some 128 MB a thread.
   public var threads: Int?
   /// A folder for what does not fit in memory; used while the process lives.
   public var spillDirectory: String
@@ -25,6 +31,19 @@ public struct DuckDBSettings: Sendable {
     self.spillDirectory = spillDirectory
     self.allowedDirectories = allowedDirectories
     self.fileBytes = fileBytes
+  }
+
+  /// How many threads the memory suffices for, of those wanted.
+  var usableThreads: Int {
+    let wanted = max(1, threads ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    guard let memoryBytes else { return wanted }
+    return max(1, min(wanted, Int(memoryBytes >> 27)))
+  }
+
+  /// How many bytes of rows a thread may gather before it writes a row group.
+  var rowGroupBytes: Int64 {
+    guard let memoryBytes else { return 64 << 20 }
+    return max(4 << 20, min(64 << 20, memoryBytes / Int64(8 * usableThreads)))
   }
 }
 
@@ -48,7 +67,7 @@ final class DuckDBInstance: @unchecked Sendable {
       ("preserve_insertion_order", "false"),
       ("errors_as_json", "true"),
     ]
-    if let threads = settings.threads { options.append(("threads", "\(max(threads, 1))")) }
+    options.append(("threads", "\(settings.usableThreads)"))
     if let bytes = settings.memoryBytes { options.append(("memory_limit", "\(bytes)B")) }
     database = try DuckDBInstance.open(options)
     do {

@@ -13,11 +13,13 @@ struct ParquetOutput {
   private let output: Output
   private let location: String
   private let fileBytes: Int64
+  private let rowGroupBytes: Int64
 
-  init(_ output: Output, fileBytes: Int64) {
+  init(_ output: Output, _ settings: DuckDBSettings) {
     self.output = output
     location = ParquetInput.localPath(output.location)
-    self.fileBytes = max(fileBytes, 1)
+    fileBytes = max(settings.fileBytes, 1)
+    rowGroupBytes = settings.rowGroupBytes
   }
 
   private var isLocal: Bool { !location.contains("://") }
@@ -29,7 +31,7 @@ struct ParquetOutput {
         .wrongColumns, "column \(field.name) has no field ID", at: Place(model: label))
     }
     let columns = try OutputColumns(
-      declared: output.schema, given: try scope.columns(), label: label)
+      declared: output.schema, given: try scope.columns(for: output.schema), label: label)
     let order = try output.orderBy(label: label)
     try scope.materializeIfNeeded()
     let before = isLocal ? Set(entries(location)) : []
@@ -81,7 +83,10 @@ struct ParquetOutput {
 
   private var options: String {
     let ids = "{\(output.schema.fields.map(ParquetOutput.fieldID).joined(separator: ", "))}"
-    return "FORMAT parquet, COMPRESSION zstd, FIELD_IDS \(ids), RETURN_STATS true"
+    // Rows of a group are buffered, once a thread: a limit in bytes keeps wide rows from taking
+    // all memory.
+    return "FORMAT parquet, COMPRESSION zstd, FIELD_IDS \(ids), RETURN_STATS true, "
+      + "ROW_GROUP_SIZE_BYTES \(rowGroupBytes)"
   }
 
   private static func fieldID(_ field: Field) -> String {
@@ -119,9 +124,15 @@ struct ParquetOutput {
         case .decimal(let count, _) = row[1], case .decimal(let bytes, _) = row[2]
       else { throw EngineError(.failed, "DuckDB gave no statistics of the file it wrote") }
       return DataFile(
-        path: path.withoutDoubledSlash, rowCount: Int64(count), byteCount: Int64(bytes),
+        path: joined(path), rowCount: Int64(count), byteCount: Int64(bytes),
         columns: statistics.columns(row[4]))
     }
+  }
+
+  /// DuckDB puts two slashes between a folder and the file it makes there.
+  private func joined(_ path: String) -> String {
+    path.hasPrefix("\(location)//")
+      ? "\(location)/\(path.dropFirst(location.utf8.count + 2))" : path
   }
 
   private func discardEmpty(_ files: [DataFile]) throws -> [DataFile] {
@@ -213,35 +224,29 @@ private struct FloatingColumn {
 }
 
 extension Output {
-  /// ` ORDER BY …` over the declared columns by place; empty when any order will do.
+  /// ` ORDER BY …` over the declared columns; empty when any order will do.
   func orderBy(label: String) throws(EngineError) -> String {
-    try Output.orderBy(sort, schema.fields.map(\.name), label: label)
+    // By place: the cast value counts, not what the query calls the same.
+    let columns = schema.fields.enumerated().map { ($0.element.name, "\($0.offset + 1)") }
+    return try Output.orderBy(sort, columns, label: label)
   }
 
+  /// - Parameter columns: The names that a key may have, each with its SQL.
   static func orderBy(
-    _ sort: [SortKey], _ columns: [String], label: String
+    _ sort: [SortKey], _ columns: [(name: String, sql: String)], label: String
   ) throws(EngineError) -> String {
     guard !sort.isEmpty else { return "" }
     var keys: [String] = []
     for key in sort {
-      guard let place = columns.firstIndex(of: key.column) else {
+      guard let column = columns.first(where: { $0.name == key.column }) else {
         throw EngineError(
           .wrongColumns, "the sort key \(key.column) is no column of the result",
           at: Place(model: label),
-          advice: nearest(to: key.column, among: columns).map { "did you mean \($0)?" },
+          advice: nearest(to: key.column, among: columns.map(\.name)).map { "did you mean \($0)?" },
           exitCode: 2)
       }
-      keys.append("\(place + 1) \(key.isDescending ? "DESC" : "ASC") NULLS FIRST")
+      keys.append("\(column.sql) \(key.isDescending ? "DESC" : "ASC") NULLS FIRST")
     }
     return " ORDER BY \(keys.joined(separator: ", "))"
-  }
-}
-
-extension String {
-  fileprivate var withoutDoubledSlash: String {
-    guard !contains("://") else { return self }
-    return reduce(into: "") { path, character in
-      if !(character == "/" && path.hasSuffix("/")) { path.append(character) }
-    }
   }
 }

@@ -121,8 +121,12 @@ final class QueryScope {
   /// before anything is bound.
   private func typed(_ query: Query, _ catalog: String, prefix: String, suffix: String) -> SentSQL {
     let written = SQLText(query.sql)
-    let (text, edits) = written.replacingParameters {
-      "(getvariable(\(QueryScope.variable($0, catalog).quotedLiteral)))"
+    let (text, edits) = written.replacingParameters { name in
+      // A variable that is NULL would have a type.
+      if let value = try? query.parameters.value(ofParameter: name, in: query.label), value.isNull {
+        return "(NULL)"
+      }
+      return "(getvariable(\(QueryScope.variable(name, catalog).quotedLiteral)))"
     }
     var sent = SentSQL(query.label, written, prefix: prefix, suffix: suffix)
     sent.text = "\(prefix)\(text)\n\(suffix)"
@@ -136,6 +140,39 @@ final class QueryScope {
   /// Names and types of the query's columns. Nothing is run.
   func columns() throws -> [(name: String, type: VectorType)] {
     try connection.columns(of: typed(query, main, prefix: "", suffix: ""))
+  }
+
+  /// The columns again, told apart where a bare NULL stands, which DuckDB says is an INTEGER.
+  func columns(for declared: Schema) throws -> [(name: String, type: VectorType)] {
+    var columns = try columns()
+    let isDoubtful = columns.contains { column in
+      guard case .integer(32, true) = column.type,
+        let field = declared.fields.first(where: {
+          $0.name.lowercased() == column.name.lowercased()
+        }),
+        case .refused = Conversion(from: column.type, to: field.type)
+      else { return false }
+      return true
+    }
+    guard isDoubtful else { return columns }
+    let names = columns.indices.map { "c\($0)" }
+    // With a TINYINT, a bare NULL makes a TINYINT and an INTEGER an INTEGER.
+    let probes = names.enumerated().map { index, name in
+      if case .integer(32, true) = columns[index].type {
+        "coalesce(\(name), NULL::TINYINT)"
+      } else {
+        name
+      }
+    }
+    let sent = typed(
+      query, main, prefix: "SELECT \(probes.joined(separator: ", ")) FROM (",
+      suffix: ") AS q(\(names.joined(separator: ", ")))")
+    for (index, probe) in try connection.columns(of: sent).enumerated() {
+      if case .integer(8, true) = probe.type, case .integer(32, true) = columns[index].type {
+        columns[index].type = .null
+      }
+    }
+    return columns
   }
 
   /// A statement around the query, for `execute`.

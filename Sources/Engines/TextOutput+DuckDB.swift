@@ -13,14 +13,23 @@ extension TextOutput {
   /// - Returns: Their number.
   func write(_ scope: QueryScope) throws -> Int64 {
     let label = scope.query.label
-    let expressions = try selected(try scope.columns(), label)
-    let order = try Output.orderBy(sort, columns, label: label)
+    let given = try selected(try scope.columns(), label)
+    // Of the query's own columns, not of the text that stands for them.
+    let order = try Output.orderBy(
+      sort, given.map { ($0.name, "q.\($0.column.quotedName)") }, label: label)
+    let expressions = given.map { name, column, type in
+      switch format {
+      case .csv:
+        "\(TextOutput.field("q.\(column.quotedName)", type)) AS \(TextOutput.quoted(name).quotedName)"
+      case .parquet: "q.\(column.quotedName) AS \(name.quotedName)"
+      }
+    }
     try scope.materializeIfNeeded()
     return try MutationCounter.shared.around("export", path) {
       do {
         let sent = scope.statement(
           prefix: "COPY (SELECT \(expressions.joined(separator: ", ")) FROM (",
-          suffix: ")\(order)) TO \(path.quotedLiteral) (\(options), USE_TMP_FILE false)")
+          suffix: ") AS q\(order)) TO \(path.quotedLiteral) (\(options), USE_TMP_FILE false)")
         let rows = try scope.execute(sent) { try $0.rows() }
         try scope.drain()
         guard case .integer(let count)? = rows.first?.first else {
@@ -37,16 +46,37 @@ extension TextOutput {
 
   private var options: String {
     switch format {
-    // An empty field is NULL and "" is an empty string; fields are quoted where they must be.
-    case .csv(let header): "FORMAT csv, HEADER \(header), DELIMITER ',', QUOTE '\"', NULLSTR ''"
+    // The fields are quoted already: DuckDB would put quotes around more than it must.
+    case .csv(let header):
+      "FORMAT csv, HEADER \(header), DELIMITER ',', QUOTE '', ESCAPE '', NULLSTR ''"
     case .parquet: "FORMAT parquet, COMPRESSION zstd"
     }
   }
 
+  /// The SQL of a column's CSV field (RFC 4180): in quotes only where a comma, a quote or a line
+  /// break is inside, or nothing, which tells an empty string from NULL.
+  private static func field(_ column: String, _ type: VectorType) -> String {
+    switch type {
+    case .boolean, .integer, .hugeint, .float, .double, .decimal, .date, .time, .timestamp,
+      .timestamptz, .uuid, .null:
+      return column
+    default:
+      let text = "CAST(\(column) AS VARCHAR)"
+      return "CASE WHEN \(text) = '' OR regexp_matches(\(text), '[\",\\r\\n]') "
+        + "THEN '\"' || replace(\(text), '\"', '\"\"') || '\"' ELSE \(text) END"
+    }
+  }
+
+  /// The same for a name in the header.
+  private static func quoted(_ name: String) -> String {
+    name.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) } ? name.quotedName : name
+  }
+
+  /// The wanted columns: name in the export, name and type in the query.
   private func selected(
     _ given: [(name: String, type: VectorType)], _ label: String
-  ) throws(EngineError) -> [String] {
-    var result: [String] = []
+  ) throws(EngineError) -> [(name: String, column: String, type: VectorType)] {
+    var result: [(name: String, column: String, type: VectorType)] = []
     for name in columns {
       guard let column = given.first(where: { $0.name.lowercased() == name.lowercased() }) else {
         throw EngineError(
@@ -62,7 +92,7 @@ extension TextOutput {
           .wrongColumns, "column \(name) is \(type), which Parquet would not keep",
           at: Place(model: label), advice: "cast it, for example to bigint", exitCode: 2)
       }
-      result.append("\(column.name.quotedName) AS \(name.quotedName)")
+      result.append((name, column.name, column.type))
     }
     return result
   }

@@ -20,8 +20,8 @@ final class TemporaryFolder: Sendable {
   let path: String
 
   init() {
-    path = "\(NSTemporaryDirectory())/engines-\(UUID().uuidString)"
-    // A path with everything that globs and quotes care about.
+    path =
+      FileManager.default.temporaryDirectory.appending(path: "engines-\(UUID().uuidString)").path
     try? FileManager.default.createDirectory(
       atPath: path, withIntermediateDirectories: true, attributes: nil)
   }
@@ -100,4 +100,39 @@ extension ColumnBatch {
       rowCount: texts.count,
       columns: [Column(values: .bytes(slices), nulls: texts.map { $0 == nil })], bytes: bytes)
   }
+}
+
+/// The greatest number noted.
+final class Peak: Sendable {
+  private let state = Mutex<Int64>(0)
+  func note(_ value: Int64) { state.withLock { $0 = max($0, value) } }
+  var value: Int64 { state.withLock { $0 } }
+}
+
+/// The bytes of all files below a folder.
+func diskUsage(_ folder: String) -> Int64 {
+  ((try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []).reduce(0) { sum, name in
+    let attributes = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")
+    return sum + (attributes?[.size] as? Int64 ?? 0)
+  }
+}
+
+let pythonPath = "\(repository)/.deps/venv/bin/python"
+
+/// Whether Python with pyarrow is there to read what the engine wrote.
+let hasPython = FileManager.default.isExecutableFile(atPath: pythonPath)
+
+/// Runs a Python program and gives its output; nil where there is no Python.
+func python(_ program: String, _ arguments: String...) throws -> String? {
+  guard hasPython else { return nil }
+  let process = Process()
+  let output = Pipe()
+  process.executableURL = URL(filePath: pythonPath)
+  process.arguments = ["-c", program] + arguments
+  process.standardOutput = output
+  try process.run()
+  let data = output.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  #expect(process.terminationStatus == 0)
+  return String(decoding: data, as: UTF8.self)
 }
