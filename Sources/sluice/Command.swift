@@ -31,7 +31,8 @@ enum Command {
         options: options, operands: operands, output: output, console: console,
         style: Style(isColored: hasColors(STDOUT_FILENO, environment, options)),
         columns: Terminal.isTerminal(STDOUT_FILENO)
-          ? Terminal.size(of: STDOUT_FILENO)?.columns : nil)
+          ? Terminal.size(of: STDOUT_FILENO)?.columns : nil,
+        paths: ShortPaths(workingDirectory: Environment.workingDirectory()))
       guard verb.needsProject else { return try session.perform(verb) }
       let watching = Interruption()
       watching.watch(console)
@@ -60,8 +61,9 @@ enum Command {
     // Rows that came before the failure are results all the same.
     let readerIsGone = (try? output.flush()) == nil
     if error is BrokenPipe { return 0 }
+    if error is InterruptedRun { return interrupted ?? 130 }
     if interrupted != nil || error is Cancelled {
-      console.note("stopped; run it again to go on")
+      console.note("stopped")
       return interrupted ?? 130
     }
     for line in FailureText.lines(error, style: console.settings.style) {

@@ -42,10 +42,10 @@ import Testing
     #expect(
       text.text(plan) == """
         pageviews: 2024-01-01T00 … T23 (24 intervals)
-          batch 3 of source blocked: files 1,200 added, 1 changed; 812 B
+          batch 3 of source blocked: 1,200 files added, 1 changed, 812 B
           model      interval                            action   why                 reads
           top_pages  2024-01-01T00 … T21 (22 intervals)  run      new                 44 files, 1.10 GB
-            → csv                                        export   new                 /out/format=csv/hour=…
+            → csv                                        export   new                 /out/format=csv/…
           top_pages  2024-01-01T22                       run      definition changed  1 file, 1.50 kB
           top_pages  2024-01-01T23                       waiting  not there yet: https://host/pageviews-23.gz
           note: model old_pages is gone; its table stays
@@ -103,6 +103,7 @@ import Testing
     arguments: [
       ([], ""), (["ab"], "ab"), (["ab", "ab"], "ab"), (["ab", "ac"], "a…"), (["ab", "a"], "a…"),
       (["x", "y"], "…"), (["日本", "日記"], "日…"),
+      (["/a/bc/x", "/a/bd/x"], "/a/…"), (["/a/b/", "/a/b/c"], "/a/b/…"),
     ])
   func common(texts: [String], common: String) { #expect(commonText(texts) == common) }
 }

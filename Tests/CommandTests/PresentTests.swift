@@ -129,3 +129,18 @@ import Testing
     #expect(FailureText.lines(Cancelled(), style: .plain) == ["error: interrupted"])
   }
 }
+
+@Suite("Paths") struct ShortPathsTests {
+  @Test(
+    "below the working directory lose it, wherever they begin",
+    arguments: [
+      ("/home/me/x/y", "x/y"), ("waiting for /home/me/a and 2 more", "waiting for a and 2 more"),
+      ("'/home/me/a' ('/home/me/b')", "'a' ('b')"), ("/home/me", "/home/me"),
+      ("/home/mellow/x", "/home/mellow/x"), ("/mnt/home/me/x", "/mnt/home/me/x"),
+      ("https://h/home/me/x", "https://h/home/me/x"), ("", ""),
+    ])
+  func shorten(text: String, shown: String) {
+    #expect(ShortPaths(workingDirectory: "/home/me")(text) == shown)
+    #expect(ShortPaths(workingDirectory: "/")(text) == text)
+  }
+}

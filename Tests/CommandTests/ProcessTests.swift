@@ -71,14 +71,23 @@ import Testing
   /// Whether a process has blocked a signal, to take it where it wants to.
   static func hasBlocked(_ signal: Int32, _ process: pid_t) -> Bool {
     #if os(Linux)
-      let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-      let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
-      let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" }, radix: 16) } ?? 0
-      return mask & (1 << UInt64(signal - 1)) != 0
+      return isIn("SigBlk:", signal, process)
     #else
       usleep(500_000)
       return true
     #endif
+  }
+
+  /// Whether a signal has been sent to a process and not been taken.
+  static func isPending(_ signal: Int32, _ process: pid_t) -> Bool {
+    isIn("ShdPnd:", signal, process)
+  }
+
+  private static func isIn(_ set: String, _ signal: Int32, _ process: pid_t) -> Bool {
+    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix(set) }
+    let digits = line?.dropFirst(set.count).drop { $0 == "\t" } ?? ""
+    return (UInt64(digits, radix: 16) ?? 0) & (1 << UInt64(signal - 1)) != 0
   }
 
   /// A folder that is removed in the end.
@@ -166,6 +175,8 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: "\(shop)/lake/tables"))
       let run = try Self.sluice("run", in: shop)
       #expect(run.code == 0, "\(run.errors)")
+      // A line a published unit, where nobody sees bars.
+      #expect(run.errors.contains(#/Z info published pipeline=sales model=revenue rows=4 /#))
       let rows = try Self.sluice(
         "query", "--format", "csv", "SELECT * FROM sales.best_sellers ORDER BY revenue DESC",
         in: shop)
@@ -238,4 +249,38 @@ import Testing
       #expect(process.errors.contains("stopping…"))
     }
   }
+
+  #if os(Linux)
+    @Test("a second ctrl-C ends what the first cannot", .enabled(if: hasEngine))
+    func interruptedTwice() throws {
+      try Self.inFolder { folder in
+        try Self.sluice("init", in: folder)
+        try Self.sluice("run", in: folder)
+        // Nobody reads the pipe, so the command hangs in a write.
+        let (pipe, process) = (Pipe(), Process())
+        process.executableURL = URL(fileURLWithPath: Self.command)
+        process.arguments = [
+          "query", "--format", "csv",
+          "SELECT a.product, unnest(range(1000000)) AS n FROM sales.revenue a",
+        ]
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = ["SLUICE_DUCKDB": Self.library]
+        process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        var available: Int32 = 0
+        while process.isRunning, available < 65536 {
+          _ = ioctl(pipe.fileHandleForReading.fileDescriptor, UInt(FIONREAD), &available)
+          usleep(1000)
+        }
+        kill(process.processIdentifier, SIGINT)
+        // Two at once would count as one: the first has been taken when it is no longer pending.
+        while process.isRunning, Self.isPending(SIGINT, process.processIdentifier) { usleep(1000) }
+        #expect(process.isRunning)
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+      }
+    }
+  #endif
 }

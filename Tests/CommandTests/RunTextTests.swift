@@ -105,7 +105,7 @@ import Testing
       notes: [], status: .done)
     #expect(
       RunText(style: .plain).text(RunRecord(report)).hasSuffix(
-        "  → 7 files, 7.00 kB: /out/hour=0…\n"))
+        "  → 7 files, 7.00 kB: /out/…\n"))
   }
 
   @Test("JSON: a line a unit, then the totals")

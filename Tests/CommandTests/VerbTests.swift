@@ -101,7 +101,7 @@ final class FakeBackend: Backend {
   func interruptedRun() throws {
     let backend = FakeBackend()
     backend.report.status = .interrupted
-    #expect(throws: Cancelled.self) { try perform("run", on: backend) }
+    #expect(throws: InterruptedRun.self) { try perform("run", on: backend) }
   }
 
   @Test("run --quiet says failures only")

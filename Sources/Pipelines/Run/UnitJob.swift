@@ -13,6 +13,26 @@ struct UnitJob: Sendable {
   let attempts: Int
 
   func perform(_ unit: Survey.Unit) -> UnitResult {
+    let result = attempt(unit)
+    announce(result)
+    return result
+  }
+
+  /// Says what became of the unit, where nobody watches bars.
+  private func announce(_ result: UnitResult) {
+    var fields: [(String, JSON)] = [
+      ("pipeline", .string(result.pipeline)), ("model", .string(result.model)),
+    ]
+    if let interval = result.interval { fields.append(("interval", .string("\(interval)"))) }
+    let milliseconds = result.seconds.reduce(0) { $0 + $1.seconds } * 1000
+    fields += [
+      ("rows", .integer(result.rowCount)), ("quarantined", .integer(result.quarantined)),
+      ("milliseconds", .integer(Int64(milliseconds))),
+    ]
+    workspace.context.log.write(LogEntry(.info, result.status.rawValue, fields))
+  }
+
+  private func attempt(_ unit: Survey.Unit) -> UnitResult {
     var result = UnitResult(
       pipeline: unit.node.model.pipeline, model: unit.node.model.name, interval: unit.interval,
       status: .failed, reason: reason(of: unit))

@@ -8,10 +8,11 @@ enum NextSteps {
   /// - Returns: Lines such as `try again: sluice run pageviews --from 2024-01-01T05`.
   static func after(_ record: RunRecord, _ options: Options) -> [String] {
     var lines: [String] = []
+    let lead = record.isInterrupted ? "go on: " : "try again: "
     let failed = record.units.filter { $0.isFailed || $0.status == "skipped" }
     for pipeline in unique(failed.map(\.pipeline)) {
       let units = failed.filter { $0.pipeline == pipeline }
-      lines += retries(units, pipeline, options).map { "try again: \($0)" }
+      lines += retries(units, pipeline, options).map { lead + $0 }
     }
     for pipeline in unique(record.units.filter { $0.quarantined > 0 }.map(\.pipeline)) {
       let sql = "SELECT rule, count(*) AS rows FROM \(pipeline).quarantine GROUP BY rule"

@@ -6,6 +6,7 @@ struct PlanText {
   var style: Style
   /// The terminal's width; nil for pipes and files, where nothing is cut.
   var columns: Int?
+  var paths = ShortPaths.none
 
   func text(_ plan: Plan) -> String {
     plan.pipelines.map(text).joined(separator: "\n")
@@ -41,9 +42,11 @@ struct PlanText {
 
   private func text(_ batch: PlannedBatch) -> String {
     let changes = [(batch.added, "added"), (batch.changed, "changed"), (batch.removed, "removed")]
-    let said = changes.filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
+    let said = changes.filter { $0.0 > 0 }.enumerated().map { index, change in
+      "\(index == 0 ? counted(change.0, "file") : grouped(change.0)) \(change.1)"
+    }
     return "batch \(batch.number) of source \(printable(batch.source)): "
-      + "files \(said.joined(separator: ", ")); \(byteText(batch.byteCount))"
+      + (said + [byteText(batch.byteCount)]).joined(separator: ", ")
   }
 
   /// Whether two units, one after the other, differ in their intervals only.
@@ -75,7 +78,7 @@ struct PlanText {
       let destinations = units.map { $0.exports[index].destination }
       return [
         .init("  → \(export.name)"), .init(""), .init("export"), .init(export.reason),
-        .sentence(commonText(destinations)),
+        .sentence(commonText(destinations.map { paths($0) })),
       ]
     }
     return [main] + exports
@@ -90,8 +93,8 @@ struct PlanText {
         if case .waiting(let missing) = unit.action { missing } else { [] }
       }
       let more = all.count > 1 ? " and \(grouped(all.count - 1)) more" : ""
-      return ("waiting", .warning, "not there yet: \(missing.first ?? "its files")\(more)")
-    case .blocked(let advice): return ("blocked", .bad, advice)
+      return ("waiting", .warning, "not there yet: \(paths(missing.first ?? "its files"))\(more)")
+    case .blocked(let advice): return ("blocked", .bad, paths(advice))
     }
   }
 
@@ -105,12 +108,13 @@ struct PlanText {
   }
 }
 
-/// The one text, or what several begin with and `…`.
+/// The one text, or what several begin with, up to a slash if there is one, and `…`.
 func commonText(_ texts: [String]) -> String {
   guard var common = texts.first.map({ Substring($0) }) else { return "" }
   guard texts.contains(where: { $0 != common }) else { return String(common) }
   for text in texts {
     common = common.prefix(zip(common, text).prefix { $0 == $1 }.count)
   }
+  if let slash = common.lastIndex(of: "/") { common = common[...slash] }
   return common + "…"
 }

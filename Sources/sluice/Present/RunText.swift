@@ -8,6 +8,7 @@ struct RunText {
   var columns: Int?
   /// Whether steps and bytes are shown as well.
   var isDetailed = false
+  var paths = ShortPaths.none
 
   /// Each unit's line, warnings and notes.
   func text(_ record: RunRecord) -> String {
@@ -48,7 +49,7 @@ struct RunText {
     } else {
       let bytes = byteText(exports.reduce(0) { $0 + $1.byteCount })
       out += "  → \(counted(exports.count, "file")), \(bytes): "
-      out += printable(commonText(exports.map(\.file))) + "\n"
+      out += printable(commonText(exports.map { paths($0.file) })) + "\n"
     }
     if isDetailed {
       for unit in units where !unit.seconds.isEmpty { out += steps(unit) }
@@ -62,14 +63,15 @@ struct RunText {
     let rows = units.reduce(0) { $0 + $1.rowCount }
     let aside = units.reduce(0) { $0 + $1.quarantined + $1.dropped }
     let seconds = units.reduce(0) { $0 + $1.totalSeconds }
-    let didWork = seconds > 0 || rows > 0
+    let wrote = ["published", "exported"].contains(unit.status)
+    let reason = paths(unit.reason)
     return [
       .init(unit.model, status == "up to date" ? .dim : .plain),
       .init(rangeText(units.compactMap(\.interval))), .init(status, paint),
-      .number(didWork && !unit.isFailed ? grouped(rows) : ""),
+      .number(wrote ? grouped(rows) : ""),
       .number(aside > 0 ? grouped(aside) : "", .warning),
-      .number(didWork ? durationText(seconds) : ""),
-      .sentence(unit.attempts > 1 ? "\(unit.reason) (\(unit.attempts) attempts)" : unit.reason),
+      .number(seconds > 0 || wrote ? durationText(seconds) : ""),
+      .sentence(unit.attempts > 1 ? "\(reason) (\(unit.attempts) attempts)" : reason),
     ]
   }
 
@@ -102,7 +104,7 @@ struct RunText {
   private func line(
     _ export: (name: String, file: String, rowCount: Int64, byteCount: Int64)
   ) -> String {
-    "  → \(printable(export.name))  \(printable(export.file))  "
+    "  → \(printable(export.name))  \(printable(paths(export.file)))  "
       + style.dim("\(counted(export.rowCount, "row")), \(byteText(export.byteCount))") + "\n"
   }
 
@@ -127,7 +129,7 @@ struct RunText {
     guard !unit.failures.isEmpty else { return "" }
     let label = unit.isFailed ? "failed" : unit.status
     var out = "\(style.red("\(label):")) \(style.bold(name(unit)))\n"
-    for failure in unit.failures { out += "  \(printable(failure))\n" }
+    for failure in unit.failures { out += "  \(printable(paths(failure)))\n" }
     return out
   }
 

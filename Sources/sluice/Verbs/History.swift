@@ -7,7 +7,7 @@ extension Session {
     if let name = operands.first {
       let json = try backend.historyRecord(run: name)
       let record = RunRecord(json)
-      let text = RunText(style: style, columns: columns, isDetailed: true)
+      let text = RunText(style: style, columns: columns, isDetailed: true, paths: paths)
       try write(
         json: [typed(json)],
         text: text.text(record) + text.failures(record) + text.summary(record))

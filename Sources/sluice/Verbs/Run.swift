@@ -1,13 +1,16 @@
 import Core
 import Pipelines
 
+/// Thrown by a run that was interrupted and has said so.
+struct InterruptedRun: Error {}
+
 extension Session {
   /// `sluice run`: plans, then does it. Failures of units are in the report.
   func run(on backend: some Backend) throws -> Int32 {
     let report = try backend.run(selection)
     console.close()
     let record = RunRecord(report)
-    let text = RunText(style: style, columns: columns)
+    let text = RunText(style: style, columns: columns, paths: paths)
     do {
       if options.json || !options.quiet {
         try write(
@@ -16,10 +19,10 @@ extension Session {
     } catch is BrokenPipe {
       // Nobody reads the report, but the run's exit code still counts.
     }
-    let failures = RunText(style: console.settings.style).failures(record)
+    let failures = RunText(style: console.settings.style, paths: paths).failures(record)
     if !failures.isEmpty { console.write(line: String(failures.dropLast())) }
     for step in NextSteps.after(record, options) { console.note(step) }
-    if report.status == .interrupted { throw Cancelled() }
+    if report.status == .interrupted { throw InterruptedRun() }
     return report.status == .failed ? 1 : 0
   }
 }

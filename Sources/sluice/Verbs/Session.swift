@@ -13,6 +13,8 @@ struct Session {
   var style = Style.plain
   /// Columns of the terminal that standard output is; nil for pipes and files.
   var columns: Int?
+  /// How paths of results are shown.
+  var paths = ShortPaths.none
 
   var selection: Selection {
     Selection(
