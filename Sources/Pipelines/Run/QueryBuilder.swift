@@ -133,7 +133,8 @@ struct QueryBuilder {
     return DelimitedFormat(
       delimiter: csv.delimiter, quote: csv.quote, hasHeader: csv.header,
       encoding: csv.encoding.kernel, compression: source.compression.kernel,
-      columns: source.columns.fields, malformed: source.malformed.format)
+      columns: source.columns.fields, malformed: source.malformed.format,
+      nullTexts: csv.nullValues)
   }
 }
 
