@@ -69,7 +69,7 @@ final class PageviewsGenerator {
       if views > 3 { views = (views * (192 + state.random.next(below: 128))) >> 8 }
       if isFamous, let page = famous.popFirst() {
         title = page.title
-        let divisor = page.place == 0 ? 6 : 50 + Int(SplitMix.mix(domainSeed ^ UInt64(title)) % 600)
+        let divisor = page.place == 0 ? 6 : 14 + Int(SplitMix.mix(domainSeed ^ UInt64(title)) % 80)
         views += count / divisor
       }
       try state.write(prefix, vocabulary, title, views, &output)
