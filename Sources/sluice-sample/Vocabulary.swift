@@ -97,7 +97,7 @@ struct Vocabulary {
   /// Of words from the two lists below; other scripts lack them.
   private static let famousPages = """
     Main_Page Ada_Lovelace Marie_Curie Albert_Einstein Isaac_Newton Grace_Hopper Alan_Turing \
-    Wolfgang_Mozart Johann_Bach Ludwig_Beethoven World_World_Cup_2026 History_of_Japan \
+    Wolfgang_Mozart Johann_Bach Ludwig_Beethoven Football_World_Cup_2026 History_of_Japan \
     List_of_India Economy_of_France Queen_Elizabeth_II Battle_of_Waterloo Museum_of_Modern_Art \
     Lake_Victoria Mount_Everest International_Space_Station
     """
@@ -106,7 +106,7 @@ struct Vocabulary {
     Main List History Battle Geography Economy University Museum Church Castle Lake Mount River \
     Saint New North South East West Great Little Upper Lower Old Royal National International \
     World First Second Third King Queen Prince Princess John Mary Anna Peter Paul James William \
-    George Elizabeth Charles Louis Maria Marie Albert Isaac Ada Grace Alan Ludwig Johann Wolfgang \
+    George Football Elizabeth Charles Louis Maria Marie Albert Isaac Ada Grace Alan Ludwig Johann Wolfgang \
     Special:Contributions Talk:Main User:Example File:Flag Category:Living Template:Infobox \
     Help:Getting Wikipedia:Village Portal:Current
     """
