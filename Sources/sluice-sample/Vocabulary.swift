@@ -106,8 +106,8 @@ struct Vocabulary {
     Main List History Battle Geography Economy University Museum Church Castle Lake Mount River \
     Saint New North South East West Great Little Upper Lower Old Royal National International \
     World First Second Third King Queen Prince Princess John Mary Anna Peter Paul James William \
-    George Football Elizabeth Charles Louis Maria Marie Albert Isaac Ada Grace Alan Ludwig Johann Wolfgang \
-    Special:Contributions Talk:Main User:Example File:Flag Category:Living Template:Infobox \
+    George Football Elizabeth Charles Louis Maria Marie Albert Isaac Ada Grace Alan Ludwig Johann \
+    Wolfgang Special:Contributions Talk:Main User:Example File:Flag Category:Living Template:Infobox \
     Help:Getting Wikipedia:Village Portal:Current
     """
 
