@@ -66,9 +66,7 @@ enum Command {
       console.note("stopped")
       return interrupted ?? 130
     }
-    for line in FailureText.lines(error, style: console.settings.style) {
-      console.write(line: line)
-    }
+    console.fail(FailureText.lines(error, style: console.settings.style))
     if isJSON, !readerIsGone {
       try? output.write(line: FailureText.json(error))
       try? output.flush()

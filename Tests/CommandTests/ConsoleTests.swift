@@ -222,6 +222,19 @@ import Testing
     #expect(screen.text[0] == "error: broken")
   }
 
+  @Test("write nothing but JSON where asked to")
+  func onlyJSON() throws {
+    let screen = Screen(columns: 500)
+    var settings = Console.Settings()
+    settings.logFormat = .json
+    settings.write = { screen.write($0) }
+    let console = Console(settings)
+    console.note("hint")
+    console.fail(["broken", "2 errors"])
+    let levels = try screen.text.dropLast().map { try JSON(parsing: $0)["level"]?.string }
+    #expect(levels == ["info", "error", "error"])
+  }
+
   @Test("write log entries as JSON where asked to, without secrets")
   func jsonLog() throws {
     Redaction.shared.register("hunter2hunter2")

@@ -109,7 +109,9 @@ extension Flag {
       "json", verbs: Verb.withProject, "One JSON object a line on standard output",
       text: """
         Every object has a `type`, except the rows of `query`. A failure is reported on standard \
-        error as always, and as an object of type `error` on standard output.
+        error as always, and as an object of type `error` on standard output. The other types: \
+        `plan` writes `batch`, `unit` and `note`; `run` a `unit` each and a `summary`; `history` \
+        `run`; `state` `source`, `table` and `leftover`; `check` `table`.
         """
     ) { $0.json = true },
   ]

@@ -11,7 +11,8 @@ enum Reference {
       ```
 
       Flags may stand anywhere, as `--flag value` or `--flag=value`; `--` ends them. Results go to
-      standard output; progress, logs and failures go to standard error.
+      standard output; progress, logs and failures go to standard error. `sluice --version` says which
+      version it is.
 
 
       """

@@ -72,13 +72,23 @@ final class Console: ProgressSink, Sendable {
 
   // Lines.
 
-  /// Writes a line above the bars, unless everything is to be quiet.
+  /// Writes a line for people above the bars, unless everything is to be quiet.
   func note(_ line: String) {
-    if !settings.isQuiet { write(line: line) }
+    if !settings.isQuiet { write(.info, line) }
   }
 
-  /// Writes a line above the bars, always: failures.
-  func write(line: String) {
+  /// Writes lines about a failure above the bars, always.
+  func fail(_ lines: [String]) {
+    for line in lines { write(.error, line) }
+  }
+
+  /// A sentence that is no log entry, unless all of standard error is JSON.
+  private func write(_ level: LogEntry.Level, _ line: String) {
+    let isJSON = settings.logFormat == .json
+    write(line: isJSON ? logLine(LogEntry(level, line), settings) : line)
+  }
+
+  private func write(line: String) {
     state.withLock { state in
       settings.write(erasure(&state) + line + "\n" + frame(&state))
     }

@@ -35,6 +35,7 @@ struct Environment: Sendable {
     (
       "SLUICE_LOG_FORMAT", "`text` (default: level, sentence, `name=value`) or `json`, a line each."
     ),
+    ("SLUICE_DUCKDB", "The file of DuckDB's library, where it is not found by itself."),
   ]
 
   init() {}

@@ -20,7 +20,7 @@ extension Session {
       // Nobody reads the report, but the run's exit code still counts.
     }
     let failures = RunText(style: console.settings.style, paths: paths).failures(record)
-    if !failures.isEmpty { console.write(line: String(failures.dropLast())) }
+    console.fail(failures.split(separator: "\n").map(String.init))
     for step in NextSteps.after(record, options) { console.note(step) }
     if report.status == .interrupted { throw InterruptedRun() }
     return report.status == .failed ? 1 : 0
