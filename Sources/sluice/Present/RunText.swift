@@ -64,7 +64,8 @@ struct RunText {
     let aside = units.reduce(0) { $0 + $1.quarantined + $1.dropped }
     let seconds = units.reduce(0) { $0 + $1.totalSeconds }
     let wrote = ["published", "exported"].contains(unit.status)
-    let reason = paths(unit.reason)
+    // What the result says already is not said twice.
+    let reason = unit.reason == status ? "" : paths(unit.reason)
     return [
       .init(unit.model, status == "up to date" ? .dim : .plain),
       .init(rangeText(units.compactMap(\.interval))), .init(status, paint),

@@ -10,7 +10,8 @@ extension Session {
   /// `sluice init [DIR]`: writes a small project that works at once.
   func initialize() throws -> Int32 {
     let directory = operands.first ?? "."
-    for path in try Initializer.write(into: directory) { try output.write("wrote \(path)\n") }
+    let paths = try Initializer.write(into: directory)
+    if !options.quiet { try output.write(paths.map { "wrote \($0)\n" }.joined()) }
     try output.flush()
     console.note("now:")
     for step in Initializer.nextSteps(in: directory) { console.note("  \(step)") }
