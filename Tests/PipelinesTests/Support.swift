@@ -135,3 +135,21 @@ func gunzip(_ bytes: [UInt8]) throws -> String {
   #expect(process.terminationStatus == 0)
   return String(decoding: plain, as: UTF8.self)
 }
+
+/// An engine that must not be asked for anything.
+struct NoEngine: Engine {
+  struct Asked: Error {}
+  var name: String { "none" }
+  func shape(of sql: String, label: String) throws -> QueryShape { throw Asked() }
+  func compute(
+    _ query: Query, into output: Output, cancellation: Cancellation,
+    progress: @escaping @Sendable (Double) -> Void
+  ) throws -> [DataFile] { throw Asked() }
+  func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet { throw Asked() }
+  func stream(
+    _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
+  ) throws { throw Asked() }
+  func export(
+    _ query: Query, to output: TextOutput, cancellation: Cancellation
+  ) throws -> Int64 { throw Asked() }
+}

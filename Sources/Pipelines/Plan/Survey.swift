@@ -149,8 +149,8 @@ struct Survey: Sendable {
       node: node, interval: interval, inputs: inputs(of: node, interval),
       fingerprint: fingerprint, action: .upToDate, before: remembered(id, interval))
     guard let reason = reason(for: unit, selection, running) else {
-      // Nothing would run; a foreign commit must be told all the same.
-      unit.obstacle = selection.fullRefresh ? nil : tables[id]?.problem
+      // Nothing would run, as far as is known; what hides the rest must be told all the same.
+      unit.obstacle = tables[id]?.problem ?? hiddenInput(of: unit)
       if let obstacle = unit.obstacle { unit.action = .blocked(obstacle.description) }
       return unit
     }
@@ -166,6 +166,20 @@ struct Survey: Sendable {
       unit.action = .run(reason)
     }
     return unit
+  }
+
+  /// Why it is not known whether an input that matters has changed.
+  private func hiddenInput(of unit: Unit) -> (any AnyFailure)? {
+    for (name, leaf) in graph.leaves(of: unit.node) {
+      guard case .source(let pipeline, let source) = leaf,
+        unit.node.model.settings(ofInput: name).onInputChange == .rebuild,
+        case .files? = project[pipeline: pipeline]?[source: source]?.origin
+      else { continue }
+      if let obstacle = obstacles[SourceKey(pipeline: pipeline, source: source)] {
+        return obstacle
+      }
+    }
+    return nil
   }
 
   /// What keeps a unit from running although it should.

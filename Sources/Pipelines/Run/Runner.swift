@@ -131,7 +131,7 @@ final class Runner {
   ) throws {
     var ready: [Survey.Unit] = []
     for unit in units {
-      if let failed = failedUpstream(of: unit) {
+      if let failed = failedUpstream(of: unit, survey) {
         record(unit, .skipped, "\(failed) failed")
         continue
       }
@@ -166,15 +166,16 @@ final class Runner {
     try cancellation.check()
   }
 
-  /// The upstream model that failed in this run, for the same interval or as a whole.
-  private func failedUpstream(of unit: Survey.Unit) -> String? {
-    unit.node.upstream.first { name in
-      results.contains { key, result in
-        key.model == name
-          && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
-          && (result.status == .failed || result.status == .skipped)
-      }
-    }
+  /// The table that failed in this run, for the same interval or as a whole, and that `unit` reads.
+  private func failedUpstream(of unit: Survey.Unit, _ survey: Survey) -> String? {
+    let upstream = Set(
+      survey.graph.leaves(of: unit.node).compactMap { _, leaf in
+        if case .table(let id) = leaf { id.description } else { nil }
+      })
+    return results.filter { key, result in
+      upstream.contains(key.model) && (result.status == .failed || result.status == .skipped)
+        && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
+    }.keys.map(\.model).min()
   }
 
   private func summary(_ missing: [String]) -> String {

@@ -58,8 +58,8 @@ struct UnitRun {
       }
       result.checks = audited.outcomes.map(\.summary)
       result.quarantined += audited.quarantined
-      try audited.requirePublishable()
       files = try timed("publish", &result) {
+        // Also where the checks stop the rest: what was wrong with the input is then on record.
         try setAside(audited, rejects, staged, schema)
       }
       outcome = try timed("publish", &result) {
@@ -131,6 +131,7 @@ struct UnitRun {
       model: model.name, batch: unit.interval?.description ?? "full", run: run,
       malformed: rejects, split: audited.split, engine: workspace.engine,
       cancellation: cancellation)
+    try audited.requirePublishable()
     guard let split = audited.split else { return staged }
     var files = try split.writeKept(
       into: Output(
