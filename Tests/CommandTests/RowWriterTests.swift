@@ -46,6 +46,17 @@ import Testing
     }
   }
 
+  @Test(
+    "widths that fit a terminal",
+    arguments: [
+      ([3, 4], 20, [3, 4]), ([10, 10], 22, [10, 10]), ([10, 100], 52, [10, 40]),
+      ([100, 3, 100], 47, [20, 3, 20]), ([12, 15, 100], 54, [12, 15, 23]),
+      ([100, 100], 10, [8, 8]), ([3], 1, [3]), ([], 10, []),
+    ])
+  func fitting(widths: [Int], columns: Int, fitted: [Int]) {
+    #expect(fit(widths, into: columns) == fitted)
+  }
+
   @Test("as CSV, where NULL and the empty string differ")
   func csv() {
     #expect(

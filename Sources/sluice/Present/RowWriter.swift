@@ -52,10 +52,11 @@ struct RowWriter {
       let found = titles.indices.map { column in
         waiting.reduce(displayWidth(titles[column])) { max($0, displayWidth($1[column])) }
       }
-      widths = found
-      out += tableLine(titles, found, schema, paint: style.bold)
+      let fitted = columns.map { fit(found, into: $0) } ?? found
+      widths = fitted
+      out += tableLine(titles, fitted, schema, paint: style.bold)
       out += tableLine(
-        found.map { String(repeating: "-", count: $0) }, found, schema, paint: style.dim)
+        fitted.map { String(repeating: "-", count: $0) }, fitted, schema, paint: style.dim)
     }
     for row in waiting { out += tableLine(row, widths ?? [], schema, paint: { $0 }) }
     waiting = []
@@ -66,8 +67,9 @@ struct RowWriter {
     _ texts: [String], _ widths: [Int], _ schema: Schema, paint: (String) -> String
   ) -> String {
     var line = ""
-    for (column, text) in texts.enumerated() {
+    for (column, whole) in texts.enumerated() {
       if column > 0 { line += "  " }
+      let text = columns == nil ? whole : truncated(whole, to: widths[column])
       let onLeft = schema.fields[column].type.isNumeric
       let isLast = column == texts.count - 1
       line += isLast && !onLeft ? text : padded(text, to: widths[column], onLeft: onLeft)
@@ -76,6 +78,22 @@ struct RowWriter {
     if let columns { line = truncated(line, to: columns) }
     return paint(line) + "\n"
   }
+}
+
+/// Narrows the widest columns, all to one width, until the table fits a terminal; but not below 8,
+/// where a table with very many columns is cut at its right instead.
+func fit(_ widths: [Int], into columns: Int) -> [Int] {
+  let room = columns - 2 * (widths.count - 1)
+  guard widths.reduce(0, +) > room else { return widths }
+  // Narrow columns give what they do not use to the wide ones.
+  var left = room
+  var limit = 0
+  for (index, width) in widths.sorted().enumerated() {
+    limit = max(8, left / (widths.count - index))
+    if width > limit { break }
+    left -= width
+  }
+  return widths.map { min($0, limit) }
 }
 
 extension FieldType {

@@ -6,7 +6,8 @@ struct TextTable {
     var paint: Paint
     /// Digits line up at their ends.
     var isNumber = false
-    /// A sentence at the end of its line, which may be longer than its column is wide.
+    /// A sentence at the end of its line, which may be longer than its column is wide; it is
+    /// never cut, for what it says is nowhere else.
     var isSentence = false
 
     init(_ text: String, _ paint: Paint = .plain) {
@@ -84,7 +85,7 @@ struct TextTable {
       if column < last || cell.isNumber {
         text = padded(text, to: widths[column], onLeft: cell.isNumber)
       }
-      if let columns { text = truncated(text, to: max(columns - used, 0)) }
+      if let columns, !cell.isSentence { text = truncated(text, to: max(columns - used, 0)) }
       used += displayWidth(text)
       line += paint(text, cell.paint, style)
     }
