@@ -76,13 +76,17 @@ public final class DuckDBEngine: Engine {
     _ body: (QueryScope) throws -> T
   ) throws -> T {
     try cancellation.check()
-    let scope = try QueryScope(query, in: instance())
+    let instance = try instance()
+    let scope = try QueryScope(query, in: instance)
     defer { scope.close() }
     do {
       return try scope.watched(cancellation, progress) { try body(scope) }
     } catch {
       // DuckDB would give the text of what the source said, and of an interruption.
       if let failure = scope.sourceFailure { throw failure }
+      if (error as? EngineError)?.code == .broken {
+        started.withLock { if $0 === instance { $0 = nil } }
+      }
       try cancellation.check()
       throw error
     }

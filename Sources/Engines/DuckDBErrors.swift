@@ -31,12 +31,16 @@ struct DuckDBMessage {
       "Parameter Not Allowed", "Not implemented", "Mismatch Type":
       return .badQuery
     case "Out of Memory": return .exhausted
+    case _ where isFatal: return .broken
     default:
       let full = ["no space left", "disk quota", "max_temp_directory_size", "disk full"]
       let lower = text.lowercased()
       return full.contains { lower.contains($0) } ? .exhausted : .failed
     }
   }
+
+  /// Whether the whole instance is lost: DuckDB found itself in an impossible state.
+  var isFatal: Bool { type.uppercased() == "FATAL" || type.uppercased() == "INTERNAL" }
 
   /// `Conversion Error: …`, on one line, without DuckDB's drawing of the query.
   var cleaned: String {
@@ -117,7 +121,10 @@ struct SentSQL {
   }
 
   private static func advice(_ code: EngineError.Code) -> String? {
-    code == .exhausted
-      ? "give it more with --memory, or a spill directory on a disk with room" : nil
+    switch code {
+    case .exhausted: "give it more with --memory, or a spill directory on a disk with room"
+    case .broken: "this is a fault in DuckDB; write the query another way and report it"
+    default: nil
+    }
   }
 }

@@ -16,6 +16,8 @@ extension Failure.Code where Domain == EngineDomain {
   public static var exhausted: Self { .init(rawValue: "exhausted") }
   /// The engine's library or server is not there, or not the right one.
   public static var unavailable: Self { .init(rawValue: "unavailable") }
+  /// The engine itself failed; the next query gets a fresh one.
+  public static var broken: Self { .init(rawValue: "broken") }
   /// The result's columns are not the declared ones.
   public static var wrongColumns: Self { .init(rawValue: "wrongColumns") }
 }

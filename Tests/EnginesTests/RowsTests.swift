@@ -157,6 +157,22 @@ import Testing
     #expect(seen < 100_000)
   }
 
+  @Test func aVisitorMayStopTheStream() {
+    struct Enough: Error {}
+    let rows = RowSet(schema: schema(("n", .bigint)), rows: [[.integer(1_000_000)]])
+    var pieces = 0
+    #expect(throws: Enough.self) {
+      try engine.stream(
+        Query(sql: "SELECT unnest(range(n)) AS i FROM t", inputs: ["t": .rows(rows)]),
+        cancellation: .never
+      ) { _ in
+        pieces += 1
+        if pieces == 2 { throw Enough() }
+      }
+    }
+    #expect(pieces == 2)
+  }
+
   // MARK: Views and names
 
   @Test("views keep their own names and parameters")
