@@ -57,7 +57,7 @@ public struct Publisher: Sendable {
   ///     take are dropped once it is certain that nothing names them (rule 19).
   ///   - run: Refuses to publish once it has become too old.
   ///   - rebuilds: A full refresh: where what the table has consumed cannot be told (a foreign
-  ///     commit, a lost file), `decide` gets nil for it, and should replace all rows.
+  ///     commit, a lost file), `decide` gets nil for it instead of the publication failing.
   ///   - decide: Called with the table as it is, again after every lost swap. What it throws ends
   ///     the publication and leaves the staged files alone.
   /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.outdated`, `.ambiguous`,

@@ -33,25 +33,46 @@ enum LogFormat {
     ]
   }
 
-  static func line(_ change: FileChange) -> JSON {
-    .object(
-      [.init("op", .string(change.kind.rawValue))] + members(of: change.file))
+  /// Appends the line of one change of an entry.
+  static func append(_ change: FileChange, to out: inout [UInt8]) {
+    out += "{\"op\":\"".utf8
+    out += change.kind.rawValue.utf8
+    out += "\",".utf8
+    append(members: change.file, to: &out)
+    out += "}\n".utf8
   }
 
-  static func line(_ file: LoggedFile) -> JSON {
-    .object(members(of: file.file) + [.init("batch", .integer(Int64(file.batch)))])
+  /// Appends the line of one file of a checkpoint.
+  static func append(_ file: LoggedFile, to out: inout [UInt8]) {
+    out.append(UInt8(ascii: "{"))
+    append(members: file.file, to: &out)
+    out += ",\"batch\":\(file.batch)}\n".utf8
   }
 
-  private static func members(of file: ListedFile) -> [JSON.Member] {
-    var members: [JSON.Member] = [
-      .init("key", .string(file.key)), .init("size", .integer(file.byteCount)),
-      .init("version", .string(file.version)),
-    ]
+  private static func append(members file: ListedFile, to out: inout [UInt8]) {
+    out += "\"key\":".utf8
+    append(quoted: file.key, to: &out)
+    out += ",\"size\":\(file.byteCount),\"version\":".utf8
+    append(quoted: file.version, to: &out)
     if let interval = file.interval {
-      members.append(.init("start", .integer(interval.start.microseconds)))
-      members.append(.init("end", .integer(interval.end.microseconds)))
+      out += ",\"start\":\(interval.start.microseconds)".utf8
+      out += ",\"end\":\(interval.end.microseconds)".utf8
     }
-    return members
+  }
+
+  /// A JSON text. A million lines are written this way, so no tree is built for them.
+  private static func append(quoted text: String, to out: inout [UInt8]) {
+    out.append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
+      case 0..<0x20:
+        out += "\\u00".utf8
+        out += String(byte, radix: 16).paddedLeft(to: 2, with: "0").utf8
+      default: out.append(byte)
+      }
+    }
+    out.append(UInt8(ascii: "\""))
   }
 
   /// Reads the header line.

@@ -107,11 +107,11 @@ public struct SourceLog: Sendable {
     let header = LogFormat.entryHeader(
       source: "\(pipeline)/\(source)", number: batch.number, nonce: nonce,
       definition: definition, written: written, batch: batch)
-    var text = header.description + "\n"
-    for change in batch.changes { text += LogFormat.line(change).description + "\n" }
+    var text = Array((header.description + "\n").utf8)
+    for change in batch.changes { LogFormat.append(change, to: &text) }
     let key = prefix + SourceLog.entryName(batch.number)
     do {
-      _ = try store.put(key, .bytes(Packing.zstd(Array(text.utf8))), .absent)
+      _ = try store.put(key, .bytes(Packing.zstd(text)), .absent)
     } catch let error as StoreError {
       switch error.code {
       case .denied, .full, .notAnObject, .badAddress, .unsafe: throw error
@@ -192,16 +192,16 @@ public struct SourceLog: Sendable {
 
   private func writeCheckpoint(_ state: LogState) throws {
     var writer = SeekableZstd.Writer()
-    var text =
-      LogFormat.checkpointHeader(source: "\(pipeline)/\(source)", state: state).description + "\n"
+    let header = LogFormat.checkpointHeader(source: "\(pipeline)/\(source)", state: state)
+    var text = Array((header.description + "\n").utf8)
     for (index, file) in state.files.enumerated() {
-      text += LogFormat.line(file).description + "\n"
+      LogFormat.append(file, to: &text)
       if (index + 1) % SourceLog.linesPerBlock == 0 {
-        writer.append(Array(text.utf8))
-        text = ""
+        writer.append(text)
+        text.removeAll(keepingCapacity: true)
       }
     }
-    if !text.isEmpty { writer.append(Array(text.utf8)) }
+    if !text.isEmpty { writer.append(text) }
     do {
       _ = try store.put(
         prefix + SourceLog.checkpointName(state.number), .bytes(writer.finish()), .absent)

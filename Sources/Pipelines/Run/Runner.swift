@@ -55,6 +55,10 @@ final class Runner {
   ///   nothing is waited for, or not any longer.
   private func round() throws -> Int64? {
     var survey = try loggedSurvey()
+    // What a writer killed right after its commit has left behind (rule 21).
+    for table in survey.tables.values.compactMap(\.table) {
+      try? workspace.lake.catalog.repair(table)
+    }
     let planner = workspace.planner
     let pipelines = try planner.selected(selection.pipelines)
     let selected = Set(pipelines.map(\.name))

@@ -153,7 +153,9 @@ struct UnitRun {
   ) throws -> PublishOutcome {
     try run.renewIfDue()
     return try lake.publisher.publish(
-      unit.id, staged: files, run: run, cancellation: cancellation
+      unit.id, staged: files, run: run,
+      // Only a full refresh gets this far with a table that a stranger has changed.
+      rebuilds: survey.tables[unit.id]?.problem != nil, cancellation: cancellation
     ) { table, consumption in
       let now = Survey.remembered(consumption, unit.interval)
       if now != unit.before, try isSettled(by: now) { return .alreadyApplied }
