@@ -5,7 +5,7 @@ import Testing
 @testable import Stores
 
 /// An empty folder that goes away with the value.
-final class Scratch {
+final class Scratch: Sendable {
   let path: String
 
   init() {

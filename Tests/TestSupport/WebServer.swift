@@ -9,7 +9,8 @@ import Synchronization
 
 /// A small web server on loopback whose answers, and failures, a test decides.
 ///
-/// Each connection has a thread and is kept open between requests, as real servers do.
+/// Each connection has a thread and is kept open between requests, as real servers do. A server lives
+/// until it is stopped or the process ends.
 public final class WebServer: Sendable {
   public struct Request: Sendable {
     public var method: String
@@ -128,24 +129,22 @@ public final class WebServer: Sendable {
       }
       return Int(UInt16(bigEndian: pointer.pointee.sin_port))
     }
+    // The thread keeps the server alive: a test need not.
     pthread_detach(
-      startThread { [weak self] in
-        // Closed here only: elsewhere its number could be another server's by the next accept.
+      startThread {
+        // Closed here only: elsewhere its number could be another's by the next accept.
         defer { close(listener) }
         while true {
           let connection = accept(listener, nil, nil)
           guard connection >= 0 else { return }
-          guard let server = self else {
-            close(connection)
-            return
-          }
-          server.state.withLock { $0.connections += 1 }
-          pthread_detach(startThread { server.serve(connection) })
+          self.state.withLock { $0.connections += 1 }
+          pthread_detach(startThread { self.serve(connection) })
         }
       })
   }
 
-  deinit { shutdown(listener, Int32(SHUT_RDWR)) }
+  /// Refuses connections from now on; those that are open stay.
+  public func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   /// What was asked so far, in order of arrival.
   public var requests: [Request] { state.withLock { $0.requests } }

@@ -201,9 +201,10 @@ struct HTTPClientTests {
 
   @Test("nobody there, no such host, no such protocol, no address at all")
   func unreachable() throws {
-    let port = WebServer { _ in .init(200) }.port
+    let server = WebServer { _ in .init(200) }
+    server.stop()
     #expect(
-      expectFailure(.unreachable, HTTPRequest(.get, "http://127.0.0.1:\(port)/"))?.advice != nil)
+      expectFailure(.unreachable, HTTPRequest(.get, server.address))?.advice != nil)
     _ = expectFailure(.unresolved, HTTPRequest(.get, "http://host.invalid/"))
     _ = expectFailure(.badURL, HTTPRequest(.get, "file:///etc/passwd"))
     _ = expectFailure(.badURL, HTTPRequest(.get, "http://a b/"))

@@ -1,0 +1,270 @@
+import Core
+import Kernels
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Objects of remote stores on the local disk, up to a bound; the one used longest ago goes first.
+///
+/// Several processes may share a folder. An object's file is named by the SHA-256 of its address
+/// and version, so a file never goes stale. It is downloaded as `<name>.part` under a lock, and a
+/// broken download of the same version is taken up where it stopped, by whoever comes next.
+///
+/// A file in use has a second link in a folder of its user, `.use-…`: it outlives its eviction, and
+/// keeps no descriptor open. What is in use can exceed the bound; nothing else does for long.
+public final class ObjectCache: Sendable {
+  /// The folder, which the first download makes.
+  public let directory: String
+  public let maximumByteCount: Int64
+
+  private let pins: Mutex<PinFolder?>
+  /// Bytes in the folder as far as known; nil before the first look.
+  private let known = Mutex<Int64?>(nil)
+
+  /// - Parameter directory: An absolute path on a file system with hard links.
+  public init(directory: String, maximumByteCount: Int64) {
+    self.directory = directory
+    self.maximumByteCount = maximumByteCount
+    pins = Mutex(nil)
+  }
+
+  /// Brings an object here, unless it is here already.
+  ///
+  /// Objects of local stores are not copied: after a look at their version their own path is given.
+  ///
+  /// - Parameters:
+  ///   - object: As a listing or the source log has it.
+  ///   - progress: Told the bytes that are here so far, piece by piece.
+  /// - Returns: A readable file that stays while the value lives.
+  /// - Throws: `.changed` where the store has another version by now, `.notFound`, and what
+  ///   `Store.read` throws; `.full` and `.denied` for the cache's own place; `Cancelled`.
+  public func fetch(
+    _ object: Object, from store: any Store, cancellation: Cancellation = .never,
+    progress: (_ byteCount: Int64) -> Void = { _ in }
+  ) throws -> LocalCopy {
+    try cancellation.check()
+    if let path = store.localPath(object.key) {
+      try check(object, in: store, at: path)
+      return LocalCopy(path: path, pins: nil)
+    }
+    let uri = store.uri(object.key)
+    let name = hexText(sha256(Array("\(uri)\n\(object.version)".utf8)))
+    do {
+      let pins = try pinFolder()
+      guard WebVersion.isReliable(object.version) else {
+        // The version does not tell one content from another: this copy is for this caller only.
+        let path = pins.newPath()
+        let file = try OpenFile(path, O_RDWR | O_CREAT | O_EXCL)
+        let copy = LocalCopy(path: path, pins: pins)
+        try download(object, from: store, into: file, at: 0, cancellation, progress)
+        return copy
+      }
+      while true {
+        if let copy = try pinned(name, object, pins) { return copy }
+        if let copy = try downloaded(name, object, from: store, pins, cancellation, progress) {
+          return copy
+        }
+      }
+    } catch let error as Errno {
+      throw systemError(error)
+    }
+  }
+
+  private func check(_ object: Object, in store: any Store, at path: String) throws {
+    guard let current = try store.head(object.key) else {
+      throw StoreError(.notFound, "the file is gone", at: Place(file: path), advice: "list again")
+    }
+    guard current.version == object.version else {
+      throw StoreError(
+        .changed, "the file is no longer the version that was listed", at: Place(file: path),
+        advice: "list again")
+    }
+  }
+
+  /// The finished file, made safe from eviction; nil where there is none.
+  private func pinned(_ name: String, _ object: Object, _ pins: PinFolder) throws -> LocalCopy? {
+    let path = "\(directory)/\(name)"
+    let pin = pins.newPath()
+    guard link(path, pin) == 0 else {
+      if errno == ENOENT { return nil }
+      throw Errno(errno)
+    }
+    let copy = LocalCopy(path: pin, pins: pins)
+    let status = try fileStatus(pin)
+    guard let status, object.byteCount < 0 || Int64(status.st_size) == object.byteCount else {
+      // Somebody else wrote to it; a fresh download will tell.
+      unlink(path)
+      return nil
+    }
+    // The time of its last use, for eviction.
+    utimensat(AT_FDCWD, pin, nil, 0)
+    return copy
+  }
+
+  /// Downloads the object for all.
+  ///
+  /// - Returns: nil where another thread or process did it meanwhile, or dropped the file.
+  private func downloaded(
+    _ name: String, _ object: Object, from store: any Store, _ pins: PinFolder,
+    _ cancellation: Cancellation, _ progress: (Int64) -> Void
+  ) throws -> LocalCopy? {
+    let path = "\(directory)/\(name)"
+    let part = path + ".part"
+    let file = try OpenFile(part, O_RDWR | O_CREAT)
+    // Waits while another thread or process downloads the same.
+    while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else { throw Errno(errno) }
+      try cancellation.check()
+      usleep(20_000)
+    }
+    let status = try file.status()
+    guard let current = try fileStatus(part), current.st_ino == status.st_ino else { return nil }
+    if try fileStatus(path) != nil { return nil }
+
+    var offset = Int64(status.st_size)
+    let isStale =
+      status.modifiedNanoseconds / 1_000_000_000 < bootSeconds()
+      || (object.byteCount >= 0 && offset > object.byteCount)
+    // A power cut can leave blocks that were never written.
+    if isStale { offset = 0 }
+    makeRoom(for: max(0, object.byteCount - offset))
+    do {
+      try download(object, from: store, into: file, at: offset, cancellation, progress)
+    } catch let error as StoreError
+      where [.changed, .notFound, .damaged, .full].contains(error.code)
+    {
+      unlink(part)
+      throw error
+    }
+    try file.synchronize()
+    // Linked before it has its name, or another's eviction could come first.
+    let pin = pins.newPath()
+    guard link(part, pin) == 0 else { throw Errno(errno) }
+    let copy = LocalCopy(path: pin, pins: pins)
+    guard rename(part, path) == 0 else { throw Errno(errno) }
+    return copy
+  }
+
+  /// Reads the object from `offset` on into the file, and verifies what is there then.
+  private func download(
+    _ object: Object, from store: any Store, into file: OpenFile, at offset: Int64,
+    _ cancellation: Cancellation, _ progress: (Int64) -> Void
+  ) throws {
+    guard ftruncate(file.descriptor, off_t(offset)) == 0,
+      lseek(file.descriptor, off_t(offset), SEEK_SET) == off_t(offset)
+    else { throw Errno(errno) }
+    var count = offset
+    progress(count)
+    let range = offset == 0 ? nil : offset..<Int64.max
+    var read = object
+    if offset == 0 || offset != object.byteCount {
+      read = try store.read(
+        object.key, range: range, ifMatch: object.version, cancellation: cancellation
+      ) { bytes in
+        try write(bytes, to: file, at: count)
+        count += Int64(bytes.count)
+        progress(count)
+      }
+    }
+    let expected = object.byteCount >= 0 ? object.byteCount : max(read.byteCount, -1)
+    guard expected < 0 || count == expected else {
+      throw StoreError(
+        .damaged, "\(count) bytes came of an object that has \(expected)",
+        at: Place(file: store.uri(object.key)), advice: "run again")
+    }
+    known.withLock { $0 = $0.map { $0 + count - offset } }
+  }
+
+  /// Writes a piece; where the disk is full, everything that can go makes room first.
+  private func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile, at offset: Int64) throws {
+    do throws(Errno) {
+      return try file.write(bytes)
+    } catch {
+      guard error.number == ENOSPC || error.number == EDQUOT else { throw systemError(error) }
+    }
+    evict(downTo: 0)
+    do throws(Errno) {
+      // A part of the piece may have been written.
+      guard lseek(file.descriptor, off_t(offset), SEEK_SET) == off_t(offset) else {
+        throw Errno(errno)
+      }
+      try file.write(bytes)
+    } catch {
+      throw systemError(error)
+    }
+  }
+
+  private func systemError(_ error: Errno) -> StoreError {
+    let failure = StoreError.system(
+      error.number, doing: "keep a fetched object in the cache", path: directory)
+    // It is not the object that is missing.
+    guard failure.code == .notFound else { return failure }
+    return StoreError(
+      .failed, failure.message, at: failure.place, advice: "leave the cache's folder alone")
+  }
+
+  private func pinFolder() throws -> PinFolder {
+    try pins.withLock { pins in
+      if let pins { return pins }
+      let made = try PinFolder(in: directory)
+      pins = made
+      return made
+    }
+  }
+
+  // MARK: - Eviction
+
+  private func makeRoom(for byteCount: Int64) {
+    let bound = max(0, maximumByteCount - byteCount)
+    let isRoomy = known.withLock { $0.map { $0 <= bound } ?? false }
+    if !isRoomy { evict(downTo: bound) }
+  }
+
+  /// Removes files that are not in use, those used longest ago first.
+  private func evict(downTo bound: Int64) {
+    PinFolder.removeDead(in: directory)
+    var files = CacheFile.all(in: directory)
+    var total = files.reduce(0) { $0 + $1.byteCount }
+    files.sort { $0.usedNanoseconds < $1.usedNanoseconds }
+    for file in files where total > bound {
+      if file.removeIfUnused() { total -= file.byteCount }
+    }
+    known.withLock { $0 = total }
+  }
+
+  /// When the machine started, in seconds since 1970.
+  private func bootSeconds() -> Int64 {
+    #if canImport(Glibc)
+      let clock = CLOCK_BOOTTIME
+    #else
+      let clock = CLOCK_MONOTONIC
+    #endif
+    var sinceBoot = timespec()
+    clock_gettime(clock, &sinceBoot)
+    return Int64(time(nil)) - Int64(sinceBoot.tv_sec)
+  }
+}
+
+/// A file that holds an object's bytes, to be read and not to be changed.
+public final class LocalCopy: Sendable {
+  public let path: String
+  /// nil where the file is the store's own.
+  private let pins: PinFolder?
+  private let isReleased = Atomic<Bool>(false)
+
+  init(path: String, pins: PinFolder?) {
+    self.path = path
+    self.pins = pins
+  }
+
+  deinit { release() }
+
+  /// Lets the cache evict the file; `path` must not be used any more. May be called again.
+  public func release() {
+    if pins != nil, !isReleased.exchange(true, ordering: .relaxed) { unlink(path) }
+  }
+}
