@@ -1,4 +1,5 @@
 import Core
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -31,6 +32,21 @@ final class SpillFolder: Sendable {
         "the spill directory cannot be written: \(String(cString: strerror(errno)))",
         at: Place(file: path), exitCode: 2)
     }
+    SpillFolder.removeAtExit(path)
+  }
+
+  /// The folders of this process that are there. A program ends without taking its engine apart.
+  private static let present = Mutex<Set<String>?>(nil)
+
+  private static func removeAtExit(_ path: String) {
+    present.withLock { paths in
+      if paths == nil {
+        atexit {
+          for path in SpillFolder.present.withLock({ $0 ?? [] }) { SpillFolder.remove(path) }
+        }
+      }
+      paths = (paths ?? []).union([path])
+    }
   }
 
   private static let prefix = "sluice-spill-"
@@ -38,6 +54,7 @@ final class SpillFolder: Sendable {
 
   func remove() {
     SpillFolder.remove(path)
+    SpillFolder.present.withLock { _ = $0?.remove(path) }
     close(lock)
   }
 

@@ -118,6 +118,27 @@ import Testing
     #expect(folder.files == ["other"])
   }
 
+  @Test("a process that just ends leaves nothing behind either")
+  func endOfTheProcess() async throws {
+    let result = try await #require(
+      processExitsWith: .success, observing: [\.standardOutputContent]
+    ) {
+      setenv("SLUICE_DUCKDB", "\(repository)/.deps/lib/libduckdb.so", 0)
+      let folder = NSTemporaryDirectory() + "engines-exit-\(getpid())"
+      let engine = DuckDBEngine(settings: DuckDBSettings(threads: 1, spillDirectory: folder))
+      _ = try engine.rows("SELECT 1")
+      let isThere = entries(folder).count == 1
+      print("\n<\(folder)>")
+      fflush(nil)
+      withExtendedLifetime(engine) { exit(isThere ? 0 : 2) }
+    }
+    let output = String(decoding: result.standardOutputContent, as: UTF8.self)
+    let path = try #require(output.split(separator: "<").last?.split(separator: ">").first)
+    #expect(FileManager.default.fileExists(atPath: String(path)))
+    #expect(entries(String(path)) == [])
+    try FileManager.default.removeItem(atPath: String(path))
+  }
+
   @Test func anEngineLeavesNothingBehind() throws {
     let folder = TemporaryFolder()
     _ = engine
