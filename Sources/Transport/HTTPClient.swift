@@ -44,7 +44,8 @@ public final class HTTPClient: Sendable {
   /// What went over the wire so far.
   public let counters = TransferCounters()
 
-  private let share = SharedCaches()
+  /// Made by the first request: setting up TLS takes longer than a run with nothing to do.
+  private let caches = Mutex<SharedCaches?>(nil)
   private let idle = Mutex<[Line]>([])
 
   private static let maximumIdle = 64
@@ -64,7 +65,7 @@ public final class HTTPClient: Sendable {
     receive: (HTTPResponse, UnsafeRawBufferPointer) throws -> Void = { _, _ in }
   ) throws -> HTTPResponse {
     try cancellation.check()
-    let line = idle.withLock { $0.popLast() } ?? Line(share)
+    let line = idle.withLock { $0.popLast() } ?? Line(sharedCaches())
     defer {
       idle.withLock { if $0.count < HTTPClient.maximumIdle { $0.append(line) } }
     }
@@ -72,6 +73,15 @@ public final class HTTPClient: Sendable {
     return try withoutActuallyEscaping(receive) { receive in
       let exchange = try Exchange(request, configuration, counters, receive)
       return try line.perform(exchange, cancellation)
+    }
+  }
+
+  private func sharedCaches() -> SharedCaches {
+    caches.withLock { caches in
+      if let caches { return caches }
+      let made = SharedCaches()
+      caches = made
+      return made
     }
   }
 

@@ -92,7 +92,7 @@ struct GlobTests {
       (0...random(maximum)).map { _ in choices[random(choices.count)] }.joined()
     }
     var matches = 0
-    for _ in 0..<2_000 {
+    for _ in 0..<500 {
       // Segments joined by slashes; a segment is `**`, or a mixture.
       let segments = (0...random(3)).map { _ in
         random(4) == 0 ? "**" : text(["a", "b", "*", "?"], 3).replacing("**", with: "*")
@@ -109,7 +109,7 @@ struct GlobTests {
       let isMatch = self.matches(try Glob("/root/" + pattern), key)
       #expect(isMatch == expected, "\(pattern) and \(key)")
     }
-    #expect(matches > 50)
+    #expect(matches > 10)
   }
 
   @Test(
