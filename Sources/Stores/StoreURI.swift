@@ -68,7 +68,7 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
     var host = rest[..<end]
     var credentials: String?
     if let at = host.lastIndex(of: "@") {
-      credentials = try percentDecoded(String(host[..<at]), given: text)
+      credentials = try percentDecoded(String(host[..<at]), given: text, isName: false)
       host = host[host.index(after: at)...]
     }
     guard !host.isEmpty, !host.contains(where: { $0 == " " || $0 == "\\" }) else {
@@ -80,8 +80,12 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
     origin = text[..<slashes.lowerBound].lowercased() + "://" + host.lowercased()
     self.path = path.first == "?" ? "/" + path : String(path)
     self.credentials = credentials
-    if let password = credentials?.split(separator: ":", maxSplits: 1).dropFirst().first {
-      Redaction.shared.register(String(password))
+    // Some services take a token as the user's name.
+    if let credentials {
+      let parts = credentials.split(separator: ":", maxSplits: 1)
+      if let secret = parts.count == 2 ? parts[1] : parts.first {
+        Redaction.shared.register(String(secret))
+      }
     }
   }
 
@@ -188,8 +192,10 @@ extension StoreURI {
   }
 }
 
-/// Decodes `%XX`. The bytes must be UTF-8; `%00` and `%2F` cannot be part of a name.
-func percentDecoded(_ text: String, given address: String) throws -> String {
+/// Decodes `%XX`. The bytes must be UTF-8; `%00` and `%2F` cannot be part of a file's name.
+func percentDecoded(
+  _ text: String, given address: String, isName: Bool = true
+) throws -> String {
   var bytes: [UInt8] = []
   var rest = text.utf8[...]
   while let byte = rest.popFirst() {
@@ -201,7 +207,7 @@ func percentDecoded(_ text: String, given address: String) throws -> String {
     guard digits.count == 2, digits.allSatisfy(isHexDigit),
       let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw StoreURI.bad("a % without two hexadecimal digits (write %25 for %)", address) }
-    guard value != 0, value != UInt8(ascii: "/") else {
+    guard value != 0, !isName || value != UInt8(ascii: "/") else {
       throw StoreURI.bad("%00 or %2F in a name", address)
     }
     bytes.append(value)

@@ -64,6 +64,9 @@ struct StoreURITests {
     #expect(!"\(uri)\(uri.root)".contains("canary"))
     #expect(uri.credentials == "u:canary-pw")
     #expect(Redaction.shared.redact("is canary-pw") == "is ***")
+    #expect(try StoreURI("https://u:a%2Fb%3Ac@h/x").credentials == "u:a/b:c")
+    _ = try StoreURI("https://canary-token@h/x")
+    #expect(Redaction.shared.redact("is canary-token") == "is ***")
     let error = expectFailure(.badAddress) { try StoreURI("s3://key:canary2@bucket/x") }
     #expect(error?.description.contains("canary2") == false)
   }
