@@ -40,9 +40,7 @@ demo: build ## three hours of sample page views, all the way to the result
 # FILTER=name runs the tests whose names match.
 test: ## every test
 	@scripts/setup test
-	@[ -d .build/debug ] || echo "building the tests; the first time takes minutes" >&2
-	@$(BUILD) --build-tests
-	@"$(SWIFT)" test --skip-build --disable-xctest $(if $(FILTER),--filter "$(FILTER)")
+	@scripts/test $(if $(FILTER),--filter "$(FILTER)")
 
 # The build has its own folder, so that its stricter flags do not undo the others' work.
 lint: ## formatting, compiler warnings, shell scripts
