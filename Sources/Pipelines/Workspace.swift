@@ -41,9 +41,12 @@ public final class Workspace: Sendable {
         .unavailable, "this build computes with DuckDB only", at: Place(file: "sluice.yaml"),
         advice: "write `engine: {use: duckdb}`", exitCode: 2)
     }
+    // Rule 25: SQL reaches the lake's files and nothing else of this machine. Sources come in as
+    // validated batches, and exports leave through the spill folder.
     let settings = DuckDBSettings(
       memoryBytes: project.engine.memoryBytes, threads: project.engine.threads,
-      spillDirectory: project.engine.spill)
+      spillDirectory: project.engine.spill,
+      allowedDirectories: [project.lake, project.engine.spill])
     try self.init(
       project: project, context: context, opener: .shared,
       engine: DuckDBEngine(settings: settings))

@@ -263,8 +263,8 @@ struct Planner {
       }.keys.sorted()
       if let first = older.first, let last = older.last {
         notes.append(
-          "\(node.model.name): \(older.count) other interval\(older.count == 1 ? "" : "s") "
-            + "(\(first) to \(last)) were built by another definition; "
+          "\(node.model.name): built by another definition: \(older.count) "
+            + "interval\(older.count == 1 ? "" : "s") from \(first) to \(last); "
             + "run them with --from and --to, or all with --full-refresh")
       }
     }
