@@ -96,8 +96,9 @@ struct QueryBuilder {
     let objects = unit.inputs.objects[name] ?? unit.inputs.files[name] ?? []
     let local = try copies[name] ?? fetch(objects)
     copies[name] = local
-    let files = zip(objects, local).map { object, copy in
-      InputFile(path: copy.path, name: object.key, byteCount: object.byteCount)
+    let files = try zip(objects, local).map { object, copy in
+      InputFile(
+        path: copy.path, name: object.key, byteCount: try byteCount(of: object, at: copy))
     }
     return try DelimitedSource(
       files: files, format: try format(of: source),
@@ -120,6 +121,30 @@ struct QueryBuilder {
       done += logged.byteCount
       progress(done, total)
       return copy
+    }
+  }
+
+  /// The size that the log names; where a web server did not say one, the size of what came.
+  private func byteCount(of object: LoggedFile, at copy: LocalCopy) throws -> Int64 {
+    if object.byteCount >= 0 { return object.byteCount }
+    let (store, key) = try workspace.opener.locate(copy.path)
+    return try store.head(key)?.byteCount ?? 0
+  }
+
+  /// Rule 2 for files that were read where they are: each must still be the version in the log once
+  /// it has been read. Copies were verified as they came.
+  ///
+  /// - Throws: `StoreError` `.changed`.
+  func expectUnchanged() throws {
+    let read = [unit.inputs.objects, unit.inputs.files].flatMap { $0.values.joined() }
+    for logged in read {
+      let (store, key) = try workspace.opener.locate(logged.key)
+      guard store.localPath(key) != nil else { continue }
+      guard try store.head(key)?.version == Version(logged.version) else {
+        throw StoreError(
+          .changed, "the file was changed while it was read", at: Place(file: logged.key),
+          advice: "run again; write new files under new names")
+      }
     }
   }
 

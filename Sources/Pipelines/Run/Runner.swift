@@ -157,7 +157,7 @@ final class Runner {
     let pipeline = workspace.project[pipeline: node.model.pipeline]
     let job = UnitJob(
       workspace: workspace, selection: selection, survey: survey, run: try begin(),
-      attempts: 1 + (pipeline?.interval?.retries ?? 0))
+      attempts: 1 + (pipeline?.interval?.retries ?? 2))
     let outcomes = concurrently(ready, limit: pipeline?.interval?.parallel ?? 1) { unit in
       job.perform(unit)
     }

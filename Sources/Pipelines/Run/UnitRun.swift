@@ -28,12 +28,10 @@ struct UnitRun {
     defer { progress.finish(task: taskName) }
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
 
-    let bound = try timed("fetch", &result) {
-      try QueryBuilder(
-        workspace: workspace, survey: survey, unit: unit, rejects: rejects,
-        progress: { progress.report(task: taskName, step: "fetch", done: $0, total: $1) }
-      ).build()
-    }
+    let builder = QueryBuilder(
+      workspace: workspace, survey: survey, unit: unit, rejects: rejects,
+      progress: { progress.report(task: taskName, step: "fetch", done: $0, total: $1) })
+    let bound = try timed("fetch", &result) { try builder.build() }
     result.bytesRead = bound.byteCount
 
     let base = survey.tables[unit.id]?.table
@@ -46,6 +44,7 @@ struct UnitRun {
     var outcome: PublishOutcome
     do {
       try count(bound, &result)
+      try builder.expectUnchanged()
       let audit = try Audit(
         checks: model.checks, schema: schema, label: unit.label,
         partitionColumns: partitionColumns, interval: unit.interval)
