@@ -39,7 +39,7 @@ let package = Package(
 
     .target(name: "Formats", dependencies: ["Core", "Kernels"]),
     .target(name: "Project", dependencies: ["Core", "Kernels", "CYaml"]),
-    .target(name: "Transport", dependencies: ["Core", "CCurl"]),
+    .target(name: "Transport", dependencies: ["Core", "CCurl", "CCrypto"]),
     .target(name: "Stores", dependencies: ["Core", "Kernels", "Transport"]),
     .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores"]),
     .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),

@@ -16,18 +16,23 @@ public struct HTTPConfiguration: Sendable {
   /// How long nothing at all may arrive or leave.
   public var stallMilliseconds = 60_000
   public var maximumRedirects = 10
+  /// Whether proxies named in the environment are used.
+  public var usesProxies = true
   /// A PEM file of certificate authorities, instead of the system's.
   public var certificateFile: String?
   public var certificateFolder: String?
+  /// A file of users and passwords by host, instead of `~/.netrc`.
+  public var netrcFile: String?
 
-  /// Reads `CURL_CA_BUNDLE`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, as the `curl` command does; the
-  /// `http_proxy` family is read by the library itself.
+  /// Reads `CURL_CA_BUNDLE`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, as the `curl` command does, and
+  /// `NETRC`; the `http_proxy` family is read by the library itself.
   public init() {
     func variable(_ name: String) -> String? {
       getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
     certificateFile = variable("CURL_CA_BUNDLE") ?? variable("SSL_CERT_FILE")
     certificateFolder = variable("SSL_CERT_DIR")
+    netrcFile = variable("NETRC")
   }
 }
 

@@ -31,6 +31,9 @@ public struct HTTPRequest: Sendable {
   public var range: Range<Int64>?
   /// `user:password`, for basic authentication; not sent to another host on a redirect.
   public var credentials: String?
+  /// Whether user and password may come from `.netrc`, where `credentials` is nil: libcurl looks up
+  /// each host of a redirect by its own name.
+  public var usesNetrc = false
 
   public init(
     _ method: Method = .get, _ url: String, headers: [(name: String, value: String)] = [],

@@ -118,7 +118,12 @@ final class Line: @unchecked Sendable {
     set(CURLOPT_BUFFERSIZE, 256 << 10)
     set(CURLOPT_CAINFO, configuration.certificateFile)
     set(CURLOPT_CAPATH, configuration.certificateFolder)
+    if !configuration.usesProxies { set(CURLOPT_NOPROXY, "*") }
     set(CURLOPT_USERPWD, request.credentials)
+    if request.usesNetrc && request.credentials == nil {
+      set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
+      set(CURLOPT_NETRC_FILE, configuration.netrcFile)
+    }
 
     if let range = request.range {
       let end = range.upperBound == .max ? "" : String(range.upperBound - 1)

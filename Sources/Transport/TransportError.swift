@@ -24,6 +24,8 @@ extension Failure.Code where Domain == TransportDomain {
   public static var badURL: Self { .init(rawValue: "badURL") }
   /// The request's body cannot be read.
   public static var body: Self { .init(rawValue: "body") }
+  /// Credentials are missing, unreadable or refused by whoever gives out tokens.
+  public static var credentials: Self { .init(rawValue: "credentials") }
   public static var failed: Self { .init(rawValue: "failed") }
 }
 
