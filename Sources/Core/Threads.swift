@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
-import Synchronization
 
 /// Applies `body` to every item on at most `limit` threads of our own: the work blocks in C, and
 /// the task pool is only as wide as the machine.
