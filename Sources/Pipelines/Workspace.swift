@@ -33,14 +33,8 @@ public final class Workspace: Sendable {
     }
   }
 
-  /// - Throws: `StoreError` `.badAddress` for a lake that no store can hold; `PipelineError`
-  ///   `.unavailable` for an engine that this build does not have.
+  /// - Throws: `StoreError` `.badAddress` for a lake that no store can hold.
   public convenience init(project: Project, context: Context) throws {
-    guard project.engine.use == .duckdb else {
-      throw PipelineError(
-        .unavailable, "this build computes with DuckDB only", at: Place(file: "sluice.yaml"),
-        advice: "write `engine: {use: duckdb}`", exitCode: 2)
-    }
     // Rule 25: SQL reaches the lake's files and nothing else of this machine. Sources come in as
     // validated batches, and exports leave through the spill folder.
     let settings = DuckDBSettings(

@@ -38,7 +38,7 @@ public enum CatalogKind: String, Sendable, CaseIterable {
 
 /// Which engine computes, and with how much of the machine.
 public struct EngineSettings: Sendable, Hashable {
-  public enum Kind: String, Sendable, CaseIterable { case duckdb, spark }
+  public enum Kind: String, Sendable, CaseIterable { case duckdb }
   public var use: Kind
   /// Nil leaves it to the engine.
   public var memoryBytes: Int64?

@@ -69,7 +69,7 @@ extension MistakesTests.Case {
       "sluice.yaml:1:9: 'engine' must be a mapping, not 'duckdb'"),
     .init(
       "lake: lake", "engine: {use: dukdb, memory: 4G, threads: 0, spill: s3://b/x, thread: 1}",
-      "sluice.yaml:1:15: 'use' must be one of duckdb, spark, not 'dukdb'; did you mean 'duckdb'?",
+      "sluice.yaml:1:15: 'use' must be 'duckdb', not 'dukdb'; did you mean 'duckdb'?",
       "sluice.yaml:1:30: 'memory' must be a size such as 512MB, 4GB or 4GiB, not '4G'",
       "sluice.yaml:1:43: 'threads' must be a whole number from 1 to 1024, not '0'",
       "sluice.yaml:1:53: a folder of this machine is needed here",
@@ -321,7 +321,7 @@ extension MistakesTests.Case {
       "models/pages.yaml:1:7: 'kind' must be one of view, full, interval, operator, not 'append'"),
     .init(
       "kind: interval\n", "",
-      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full or interval; operator, for one that owns several tables"
+      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full or interval; operator, for one that owns several tables (read, but not run by this version)"
     ),
     .init(
       "kind: interval", "kind: interval\nincremental: {on: visits}",

@@ -19,6 +19,16 @@ import Testing
     #expect(text == file.text)
   }
 
+  @Test("the reference checked in is the one the declarations make")
+  func reference() throws {
+    let path = "\(repository)/docs/project-files.md"
+    if ProcessInfo.processInfo.environment["SLUICE_WRITE_SCHEMAS"] == "1" {
+      try Data(Schemas.reference.utf8).write(to: URL(fileURLWithPath: path))
+    }
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text == Schemas.reference)
+  }
+
   @Test("every key says what it is for") func documented() throws {
     for file in Schemas.all {
       let schema = try JSON(parsing: file.text)

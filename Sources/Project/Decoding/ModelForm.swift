@@ -7,7 +7,8 @@ extension Model {
       let kind = keys.attempt(
         "kind", Form<Model.Kind>.word,
         "How new rows replace old ones: view, full or interval; "
-          + "operator, for one that owns several tables.", isRequired: true)
+          + "operator, for one that owns several tables (read, but not run by this version).",
+        isRequired: true)
       let description = keys.optional("description", .text, "What a row is, in a line.")
       let inputs = keys.optional(
         "inputs", .named("input", inputSettings, names: .qualified), default: [],
@@ -20,7 +21,8 @@ extension Model {
         "Columns to sort the table's files by; 'name desc' turns one round.")
       let tags = keys.optional("tags", .list(of: .text), default: [], "Words to select it by.")
       let oper = keys.optional(
-        "operator", Model.Operator.form, "A native operator that makes the rows, with its settings."
+        "operator", Model.Operator.form,
+        "A native operator that makes the rows, with its settings (read, but not run by this version)."
       )
       let outputs = keys.optional(
         "outputs", .named("output", TableDraft.form), default: [],
