@@ -92,9 +92,11 @@ extension LocalStore {
       while mkdir(folder, 0o777) != 0 {
         switch errno {
         case EEXIST:
-          // Made by another writer just now, unless something else has the name.
-          if let status = try fileStatus(folder), status.isFolder { return }
-          throw Errno(ENOTDIR)
+          // Made by another writer just now, and perhaps removed again by a deleter, unless
+          // something else has the name.
+          guard let status = try fileStatus(folder) else { continue }
+          guard status.isFolder else { throw Errno(ENOTDIR) }
+          return
         case ENOENT, ENOTDIR: try makeFolder(parent(of: folder))
         default: throw Errno(errno)
         }
