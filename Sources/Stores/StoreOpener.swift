@@ -10,16 +10,23 @@ public final class StoreOpener: Sendable {
   private let client: HTTPClient
   private let policy: RetryPolicy
   private let wrap: @Sendable (any Store) -> any Store
+  private let environment: Environment
+  private let google: GoogleCredentials
   private let opened = Mutex<[String: any Store]>([:])
 
-  /// - Parameter wrap: Put around every store that is opened; tests inject faults with it.
+  /// - Parameters:
+  ///   - environment: Names credentials and endpoints.
+  ///   - wrap: Put around every store that is opened; tests inject faults with it.
   public init(
     client: HTTPClient = .shared, policy: RetryPolicy = RetryPolicy(),
+    environment: @escaping Environment = processEnvironment,
     wrap: @escaping @Sendable (any Store) -> any Store = { $0 }
   ) {
     self.client = client
     self.policy = policy
     self.wrap = wrap
+    self.environment = environment
+    google = GoogleCredentials(environment: environment, client: client, policy: policy)
   }
 
   /// The store whose root is `uri`: a folder or a web address to which keys are appended.
@@ -27,7 +34,7 @@ public final class StoreOpener: Sendable {
   /// - Throws: `.badAddress`.
   public func open(_ uri: String, relativeTo folder: String? = nil) throws -> any Store {
     let uri = try StoreURI(uri, relativeTo: folder)
-    return open(uri, root: uri.root)
+    return try open(uri, root: uri.root)
   }
 
   /// The store and the key of one object.
@@ -38,21 +45,33 @@ public final class StoreOpener: Sendable {
   ) throws -> (store: any Store, key: String) {
     let uri = try StoreURI(uri, relativeTo: folder)
     let (root, key) = try uri.split()
-    return (open(uri, root: root), key)
+    return (try open(uri, root: root), key)
   }
 
-  func open(_ uri: StoreURI, root: String) -> any Store {
+  func open(_ uri: StoreURI, root: String) throws -> any Store {
     let name = uri.kind == .http ? "\(uri.credentials ?? "")@\(root)" : root
-    return opened.withLock { opened in
+    return try opened.withLock { opened in
       if let store = opened[name] { return store }
-      let store = wrap(
-        uri.kind == .http
-          ? HTTPStore(root: root, credentials: uri.credentials, client: client, policy: policy)
-          : LocalStore(root: root.isEmpty ? "/" : root))
+      let store = wrap(try make(uri, root: root))
       // Files of very many folders, one by one: keep the memory flat.
       if opened.count > 1000 { opened.removeAll() }
       opened[name] = store
       return store
+    }
+  }
+
+  private func make(_ uri: StoreURI, root: String) throws -> any Store {
+    switch uri.kind {
+    case .local: return LocalStore(root: root.isEmpty ? "/" : root)
+    case .http:
+      let token = try HTTPToken(environment: environment)?.value(for: uri.origin)
+      return HTTPStore(
+        root: root, credentials: uri.credentials, token: token, client: client, policy: policy)
+    case .gs:
+      let (bucket, prefix) = uri.bucketAndPrefix(of: root)
+      return GCSStore(
+        bucket: bucket, prefix: prefix, settings: GCSSettings(environment: environment),
+        credentials: google, client: client, policy: policy)
     }
   }
 }

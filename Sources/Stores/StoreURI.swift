@@ -15,21 +15,24 @@ import Transport
 /// | `data/x.txt` | the same, below the folder given as `relativeTo` |
 /// | `file:/data/a%20b`, `file:///data/a%20b` | a path, percent-decoded |
 /// | `https://host/a%20b?x=1` | a web address; stays encoded, and its key keeps the query |
+/// | `gs://bucket/a b//c%20d` | a bucket and a name in it, taken literally, `//` included |
 ///
-/// Paths are made plain: repeated slashes, `.` and `..` are resolved by their text, without looking
+/// Local paths are made plain: repeated slashes, `.` and `..` are resolved by their text, without looking
 /// at links, so that one place has one name.
 public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
   public enum Kind: Sendable, Hashable {
     case local
     case http
+    /// A bucket of Google Cloud Storage.
+    case gs
   }
 
   public let kind: Kind
-  /// The scheme and host of a web address (`https://host:8080`), without user and password; empty
-  /// for local paths.
+  /// The scheme and host of a web address (`https://host:8080`), without user and password; scheme
+  /// and bucket (`gs://bucket`); empty for local paths.
   public let origin: String
   /// Local: the absolute path without a trailing slash, empty for the root. Web: path and query as
-  /// written, starting with a slash or empty.
+  /// written, starting with a slash or empty. Bucket: a slash and the name, or empty.
   public let path: String
   /// `user:password` of a web address, percent-decoded; never part of `description`.
   let credentials: String?
@@ -45,6 +48,7 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
       let decoded = try percentDecoded(path, given: text)
       self.init(localPath: try StoreURI.absolute(decoded, folder, given: text))
     case "http", "https": try self.init(web: text)
+    case "gs": try self.init(bucket: text, .gs)
     case .some(let scheme): throw StoreURI.unknown(scheme, in: text)
     }
   }
@@ -89,20 +93,58 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  private init(bucket text: String, _ kind: Kind) throws {
+    guard let slashes = text.firstRange(of: "://") else {
+      throw StoreURI.bad("no // after the scheme", text)
+    }
+    let rest = text[slashes.upperBound...]
+    let end = rest.firstIndex(of: "/") ?? rest.endIndex
+    let bucket = rest[..<end]
+    guard !bucket.isEmpty,
+      bucket.utf8.allSatisfy({
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+          || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "-_.".utf8.contains($0)
+      })
+    else { throw StoreURI.bad("no usable bucket after \(text[..<slashes.upperBound])", text) }
+    guard !text.utf8.contains(0) else { throw StoreURI.bad("a NUL byte in an address", text) }
+    self.kind = kind
+    origin = text[..<slashes.lowerBound].lowercased() + "://" + bucket
+    path = String(rest[end...])
+    credentials = nil
+  }
+
   /// The whole address as a store's root.
   public var root: String {
     var root = Substring(origin + path)
-    while kind == .http, root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
+    switch kind {
+    case .local: break
+    case .http: while root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
+    // Names may well end in a slash; the last one separates.
+    case .gs: if root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
+    }
     return String(root)
   }
 
+  /// The bucket of a root in it, and what the names below that root start with, without their
+  /// last slash.
+  func bucketAndPrefix(of root: String) -> (bucket: String, prefix: String) {
+    let bucket = origin[origin.firstRange(of: "://")!.upperBound...]
+    let prefix = root.utf8.dropFirst(origin.utf8.count + 1)
+    return (String(bucket), String(decoding: prefix, as: UTF8.self))
+  }
+
   /// The store that holds the object of this address, and the object's key: for a path its folder
-  /// and its name, for a web address its host and the rest.
+  /// and its name, for a web address its host, for a bucket the bucket, and the rest.
   ///
   /// - Throws: `.badAddress` where the address names no object.
   public func split() throws -> (root: String, key: String) {
     switch kind {
     case .http: return (origin, String(path.drop { $0 == "/" }))
+    case .gs:
+      guard path.utf8.count > 1 else {
+        throw StoreURI.bad("a bucket where an object should be", origin + path)
+      }
+      return (origin, String(decoding: path.utf8.dropFirst(), as: UTF8.self))
     case .local:
       guard let cut = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
         throw StoreURI.bad("a folder where a file should be", "/")
@@ -159,22 +201,23 @@ extension StoreURI {
   }
 
   static func unknown(_ scheme: String, in text: String) -> StoreError {
-    if scheme == "s3" || scheme == "gs" {
+    if scheme == "s3" {
       return bad(
-        "this build reads and writes local folders and reads http(s); \(scheme): is not in it", text
-      )
+        "this build reads and writes local folders and gs:, and reads http(s); s3: is not in it",
+        text)
     }
     let advice = nearest(to: scheme, among: known).map { "did you mean \($0):?" }
     return StoreError(
       .badAddress, "no store understands addresses that start with \(scheme):",
-      at: Place(file: redactedURL(text)), advice: advice ?? "use a path, file:, http: or https:",
+      at: Place(file: redactedURL(text)),
+      advice: advice ?? "use a path, file:, gs:, http: or https:",
       exitCode: 2)
   }
 
   static func bad(_ why: String, _ text: String) -> StoreError {
     StoreError(
       .badAddress, why, at: Place(file: redactedURL(text)),
-      advice: "use a path, file:, http: or https:", exitCode: 2)
+      advice: "use a path, file:, gs:, http: or https:", exitCode: 2)
   }
 
   /// Resolves repeated slashes, `.` and `..` in an absolute path, by text alone.

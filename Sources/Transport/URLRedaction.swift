@@ -4,7 +4,8 @@ import Core
 private let secretParameters: Set<String> = [
   "access_token", "api_key", "api-key", "apikey", "app_token", "$$app_token", "auth",
   "authorization", "awsaccesskeyid", "client_secret", "code", "id_token", "key", "passwd",
-  "password", "pwd", "refresh_token", "secret", "sig", "signature", "subscription-key", "token", "upload_id",
+  "password", "pwd", "refresh_token", "secret", "sig", "signature", "subscription-key", "token",
+  "upload_id",
   "x-amz-credential", "x-amz-security-token", "x-amz-signature", "x-goog-credential",
   "x-goog-signature",
 ]

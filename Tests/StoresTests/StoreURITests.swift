@@ -24,6 +24,9 @@ struct StoreURITests {
     ("https://h/", "https://h", "https://h", ""),
     ("https://h?x", "https://h/?x", "https://h", "?x"),
     ("https://u:p%40ss@h/x", "https://h/x", "https://h", "x"),
+    ("gs://b-u.k_t/a b//c%20?d#e", "gs://b-u.k_t/a b//c%20?d#e", "gs://b-u.k_t", "a b//c%20?d#e"),
+    ("GS://b/a/../b/", "gs://b/a/../b", "gs://b", "a/../b/"),
+    ("gs://b//x", "gs://b//x", "gs://b", "/x"),
   ]
 
   @Test("addresses are taken apart", arguments: cases)
@@ -43,7 +46,7 @@ struct StoreURITests {
       "", "rel", "file:", "file://other/x", "file://", "file:///a%2", "file:///a%zz",
       "file:///a%00b",
       "file:///a%2Fb", "file:///%FF", "http:/x", "https://", "https:///x", "http://a b/",
-      "http://h/a\nb", "s3://bucket/x", "gs://bucket/x", "htps://h/x", "ftp://h/x", "/a\0b",
+      "http://h/a\nb", "s3://bucket/x", "gs://", "gs:b/x", "gs://k@b/x", "gs://b?/x", "htps://h/x", "ftp://h/x", "/a\0b",
       "file:///+%+1",
     ])
   func refused(_ text: String) {
@@ -69,6 +72,25 @@ struct StoreURITests {
     #expect(Redaction.shared.redact("is canary-token") == "is ***")
     let error = expectFailure(.badAddress) { try StoreURI("s3://key:canary2@bucket/x") }
     #expect(error?.description.contains("canary2") == false)
+  }
+
+  @Test("a bucket is a store, and a prefix in it, too")
+  func buckets() throws {
+    let opener = StoreOpener()
+    for (address, bucket, prefix) in [
+      ("gs://b", "b", ""), ("gs://b/", "b", ""), ("gs://b/x", "b", "x/"), ("gs://b/x//", "b", "x//"),
+    ] {
+      let store = try #require(try opener.open(address) as? GCSStore)
+      #expect(store.bucket == bucket)
+      #expect(store.prefix == prefix)
+      #expect(store.uri("k") == "gs://\(bucket)/\(prefix)k")
+      let (again, key) = try opener.locate(store.uri("k"))
+      #expect(again.root == "gs://b")
+      #expect(key == "\(prefix)k")
+    }
+    for address in ["gs://b", "gs://b/"] {
+      expectFailure(.badAddress) { try opener.locate(address) }
+    }
   }
 
   @Test("one address is one store")

@@ -12,7 +12,8 @@ import Core
 ///
 /// As in a shell, names that start with a dot are matched by a pattern that starts with one, and by
 /// nothing else. `[*]` is a star that is none, and so is `%2A` after `file:`, where paths are
-/// percent-decoded. A web address has no patterns: it is always one object.
+/// percent-decoded. In a bucket's address (`gs://bucket/data/*.csv`) the name may hold them, and is
+/// otherwise taken literally. A web address has no patterns: it is always one object.
 public struct Glob: Sendable {
   /// Where to list: the folder, or the web server, that holds everything that can match.
   public let uri: StoreURI
@@ -29,7 +30,16 @@ public struct Glob: Sendable {
   /// - Throws: `.badAddress`.
   public init(_ address: String, relativeTo folder: String? = nil) throws {
     guard let path = try GlobText(address, relativeTo: folder) else {
-      // Not local.
+      if let name = try GlobText(nameIn: address) {
+        uri = try StoreURI(address)
+        (root, _) = try uri.split()
+        prefix = name.literalPrefix
+        patterns =
+          name.hasWildcard
+          ? try name.alternatives(of: address).map { try GlobPattern($0, of: address) } : []
+        return
+      }
+      // A web address.
       uri = try StoreURI(address)
       (root, prefix) = try uri.split()
       patterns = []
@@ -52,7 +62,7 @@ public struct Glob: Sendable {
   /// Whether an address has wildcards, without a look at whether they are well formed.
   public static func hasWildcard(_ address: String) -> Bool {
     switch StoreURI.scheme(of: address) {
-    case nil, "file": address.utf8.contains { GlobText.wildcards.contains($0) }
+    case nil, "file", "gs": address.utf8.contains { GlobText.wildcards.contains($0) }
     default: false
     }
   }
@@ -96,7 +106,7 @@ extension StoreOpener {
     page: ([(address: String, object: Object)]) throws -> Void
   ) throws {
     let glob = try Glob(address, relativeTo: folder)
-    let store = open(glob.uri, root: glob.root)
+    let store = try open(glob.uri, root: glob.root)
     try glob.list(in: store) { objects in
       try page(objects.map { (store.uri($0.key), $0) })
     }

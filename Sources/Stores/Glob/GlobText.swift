@@ -36,6 +36,15 @@ struct GlobText {
     elements = added.map { Element(byte: $0, isLiteral: true) } + elements
   }
 
+  /// The name in a bucket, of the address of one.
+  ///
+  /// - Returns: nil where the address is another one.
+  init?(nameIn address: String) throws {
+    let uri = try StoreURI(address)
+    guard uri.kind == .gs else { return nil }
+    elements = uri.path.utf8.dropFirst().map { Element(byte: $0, isLiteral: false) }
+  }
+
   private static func decoded(_ path: String, of address: String) throws -> [Element] {
     _ = try percentDecoded(path, given: address)
     var elements: [Element] = []

@@ -13,20 +13,24 @@ import Transport
 public struct HTTPStore: Store {
   public let root: String
   let credentials: String?
+  let token: String?
   let client: HTTPClient
   let policy: RetryPolicy
 
   /// - Parameters:
   ///   - root: Scheme, host and perhaps the start of a path, without user and password.
-  ///   - credentials: `user:password`.
+  ///   - credentials: `user:password`; where nil, `.netrc` may have some.
+  ///   - token: Sent as `Authorization: Bearer`, where there are no `credentials`. Like those it is
+  ///     not sent on to another host by a redirect.
   public init(
-    root: String, credentials: String? = nil, client: HTTPClient = .shared,
+    root: String, credentials: String? = nil, token: String? = nil, client: HTTPClient = .shared,
     policy: RetryPolicy = RetryPolicy()
   ) {
     var root = root[...]
     while root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
     self.root = String(root)
     self.credentials = credentials
+    self.token = token
     self.client = client
     self.policy = policy
   }
@@ -70,7 +74,15 @@ public struct HTTPStore: Store {
   public func localPath(_ key: String) -> String? { nil }
 
   func request(_ method: HTTPRequest.Method, _ key: String) -> HTTPRequest {
-    HTTPRequest(method, HTTPStore.encoded(uri(key)), credentials: credentials)
+    var request = HTTPRequest(method, HTTPStore.encoded(uri(key)), credentials: credentials)
+    if credentials == nil {
+      if let token {
+        request.headers.append(("Authorization", "Bearer \(token)"))
+      } else {
+        request.usesNetrc = true
+      }
+    }
+    return request
   }
 
   /// Makes a request for what comes before any body, with retries.
@@ -120,7 +132,10 @@ public struct HTTPStore: Store {
       switch response.status {
       case 404, 410: (.notFound, "there is no such file", nil)
       case 401, 403:
-        (.denied, "the server denies access", "check the address and the credentials for it")
+        (
+          .denied, "the server denies access",
+          "check the address, and the credentials for it in SLUICE_HTTP_TOKEN or .netrc"
+        )
       case 407: (.denied, "the proxy wants credentials", "put them into the proxy's address")
       case 412: (.changed, "the file is no longer the version that was listed", "list again")
       case _ where response.isTransient:
