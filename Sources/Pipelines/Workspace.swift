@@ -40,21 +40,26 @@ public final class Workspace: Sendable {
     let settings = DuckDBSettings(
       memoryBytes: project.engine.memoryBytes, threads: project.engine.threads,
       spillDirectory: project.engine.spill,
-      allowedDirectories: [project.lake, project.engine.spill])
+      allowedDirectories: [project.lake, project.engine.spill, project.cache.path])
+    let cache = ObjectCache(
+      directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
+    let engine = RemoteEngine(
+      DuckDBEngine(settings: settings), opener: .shared, cache: cache,
+      scratch: project.engine.spill)
     try self.init(
-      project: project, context: context, opener: .shared,
-      engine: DuckDBEngine(settings: settings))
+      project: project, context: context, opener: .shared, engine: engine, cache: cache)
   }
 
   init(
-    project: Project, context: Context, opener: StoreOpener, engine: any Engine
+    project: Project, context: Context, opener: StoreOpener, engine: any Engine,
+    cache: ObjectCache
   ) throws {
     self.project = project
     self.context = context
     self.opener = opener
     self.engine = engine
     lake = Lake(store: try opener.open(project.lake), clock: context.clock)
-    cache = ObjectCache(directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
+    self.cache = cache
   }
 
   var planner: Planner { Planner(self) }

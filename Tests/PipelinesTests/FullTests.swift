@@ -136,7 +136,8 @@ struct FullTests {
     try project.run()
     let workspace = try Workspace(
       project: project.load(), context: project.workspace().context, opener: .shared,
-      engine: NoEngine())
+      engine: NoEngine(),
+      cache: project.workspace().cache)
     #expect(try workspace.run(Selection()).status == .unchanged)
   }
 

@@ -74,6 +74,22 @@ public final class ObjectCache: Sendable {
     }
   }
 
+  /// Takes in what was just put, so that reading it back does not fetch it. Where that cannot be
+  /// done, for want of room or because the file is on another file system, nothing happens.
+  ///
+  /// - Parameters:
+  ///   - path: A finished file, which nobody changes from now on; its name may go afterwards.
+  ///   - object: As `put` gave it back.
+  public func insert(_ path: String, as object: Object, of store: any Store) {
+    guard store.localPath(object.key) == nil, WebVersion.isReliable(object.version),
+      object.byteCount <= maximumByteCount, (try? pinFolder()) != nil
+    else { return }
+    makeRoom(for: object.byteCount)
+    let name = hexText(sha256(Array("\(store.uri(object.key))\n\(object.version)".utf8)))
+    guard link(path, "\(directory)/\(name)") == 0 else { return }
+    known.withLock { $0 = $0.map { $0 + object.byteCount } }
+  }
+
   private func check(_ object: Object, in store: any Store, at path: String) throws {
     guard let current = try store.head(object.key) else {
       throw StoreError(.notFound, "the file is gone", at: Place(file: path), advice: "list again")

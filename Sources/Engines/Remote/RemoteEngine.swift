@@ -1,0 +1,150 @@
+import Core
+import Stores
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Lets an engine that reads and writes local files work on a lake in an object store.
+///
+/// What it computes is written to a folder of this machine, uploaded under fresh names, and kept in
+/// the cache, so that the audit that follows does not fetch it again. What it reads comes through
+/// the cache. Queries whose files are all local pass through untouched.
+public final class RemoteEngine: Engine {
+  private let local: any Engine
+  private let opener: StoreOpener
+  private let cache: ObjectCache
+  private let scratch: String
+  private let folder = Mutex<SpillFolder?>(nil)
+  private let count = Atomic<Int>(0)
+
+  /// - Parameter scratch: A folder on the cache's file system for files on their way to the lake.
+  public init(_ local: any Engine, opener: StoreOpener, cache: ObjectCache, scratch: String) {
+    self.local = local
+    self.opener = opener
+    self.cache = cache
+    self.scratch = scratch
+  }
+
+  public var name: String { local.name }
+
+  public func shape(of sql: String, label: String) throws -> QueryShape {
+    try local.shape(of: sql, label: label)
+  }
+
+  public func compute(
+    _ query: Query, into output: Output, cancellation: Cancellation,
+    progress: @escaping @Sendable (Double) -> Void
+  ) throws -> [DataFile] {
+    let store = try opener.open(output.location)
+    if store.localPath("") != nil {
+      return try fetching(query, cancellation) { query in
+        try local.compute(query, into: output, cancellation: cancellation, progress: progress)
+      }
+    }
+    var staged = output
+    staged.location = try newFolder()
+    let files = try fetching(query, cancellation) { query in
+      try local.compute(query, into: staged, cancellation: cancellation, progress: progress)
+    }
+    return try upload(files, to: store, cancellation)
+  }
+
+  public func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet {
+    try fetching(query, cancellation) { try local.rows($0, cancellation: cancellation) }
+  }
+
+  public func stream(
+    _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
+  ) throws {
+    try fetching(query, cancellation) {
+      try local.stream($0, cancellation: cancellation, visit: visit)
+    }
+  }
+
+  public func export(
+    _ query: Query, to output: TextOutput, cancellation: Cancellation
+  ) throws -> Int64 {
+    try fetching(query, cancellation) {
+      try local.export($0, to: output, cancellation: cancellation)
+    }
+  }
+
+  // MARK: - Up
+
+  private func newFolder() throws -> String {
+    let parent = try folder.withLock { folder in
+      if let folder { return folder.path }
+      let made = try SpillFolder(in: scratch)
+      folder = made
+      return made.path
+    }
+    return "\(parent)/out-\(count.add(1, ordering: .relaxed).newValue)"
+  }
+
+  /// Puts files under names that nothing refers to yet; the local ones go, but for the cache's.
+  private func upload(
+    _ files: [DataFile], to store: any Store, _ cancellation: Cancellation
+  ) throws -> [DataFile] {
+    defer { for file in files { unlink(file.path) } }
+    return try concurrently(files, limit: 4) { [cache] file in
+      try cancellation.check()
+      let name = String(file.path.split(separator: "/").last ?? "part.parquet")
+      let object = try store.put(name, .file(path: file.path), .absent)
+      cache.insert(file.path, as: object, of: store)
+      var uploaded = file
+      uploaded.path = store.uri(name)
+      return uploaded
+    }.map { try $0.get() }
+  }
+
+  // MARK: - Down
+
+  /// Runs `body` with every file of the query on this machine.
+  private func fetching<T>(
+    _ query: Query, _ cancellation: Cancellation, _ body: (Query) throws -> T
+  ) throws -> T {
+    var copies: [LocalCopy] = []
+    let here = try fetched(query, cancellation, &copies)
+    return try withExtendedLifetime(copies) { try body(here) }
+  }
+
+  private func fetched(
+    _ query: Query, _ cancellation: Cancellation, _ copies: inout [LocalCopy]
+  ) throws -> Query {
+    var here = query
+    for (name, input) in query.inputs {
+      switch input {
+      case .files(let files, let schema):
+        here.inputs[name] = .files(try fetch(files, cancellation, &copies), schema: schema)
+      case .view(let view): here.inputs[name] = .view(try fetched(view, cancellation, &copies))
+      case .batches, .rows: break
+      }
+    }
+    return here
+  }
+
+  private func fetch(
+    _ files: [DataFile], _ cancellation: Cancellation, _ copies: inout [LocalCopy]
+  ) throws -> [DataFile] {
+    let fetched = try concurrently(files, limit: 8) {
+      [opener, cache] file -> (DataFile, LocalCopy?) in
+      let (store, key) = try opener.locate(file.path)
+      guard store.localPath(key) == nil else { return (file, nil) }
+      guard let object = try store.head(key) else {
+        throw StoreError(
+          .notFound, "a data file of the table is gone", at: Place(file: file.path),
+          advice: "restore it from a copy, or rebuild the table with --full-refresh")
+      }
+      let copy = try cache.fetch(object, from: store, cancellation: cancellation)
+      var here = file
+      here.path = copy.path
+      return (here, copy)
+    }.map { try $0.get() }
+    copies += fetched.compactMap(\.1)
+    return fetched.map(\.0)
+  }
+}
