@@ -90,7 +90,10 @@ struct SourcePlanner {
     let state = try log.append(
       view.changes, after: view.logged, definition: SourceFingerprint.location(view.source),
       clock: lake.clock)
-    return SourceView(pipeline: view.pipeline, source: view.source, logged: state, changes: [])
+    var appended = SourceView(
+      pipeline: view.pipeline, source: view.source, logged: state, changes: [])
+    appended.obstacles = view.obstacles
+    return appended
   }
 
   // MARK: - Files
