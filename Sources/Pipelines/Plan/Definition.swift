@@ -108,6 +108,9 @@ enum SourceFingerprint {
           "columns",
           .array(source.columns.fields.map { .array([.string($0.name), .string("\($0.type)")]) })),
       ]
+      if !csv.nullValues.isEmpty {
+        members.append(.init("null_values", .array(csv.nullValues.map(JSON.string))))
+      }
     case .text(let text):
       members += [
         .init("format", "text"), .init("encoding", .string(text.encoding.rawValue)),
