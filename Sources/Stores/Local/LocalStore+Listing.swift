@@ -18,6 +18,11 @@ extension LocalStore {
   func list(prefix: String, maximumDepth: Int, page: ([Object]) throws -> Void) throws {
     let bytes = Array(prefix.utf8)
     let folder = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[...$0]) } ?? []
+    if let status = (try? fileStatus(root)) ?? nil, !status.isFolder {
+      throw StoreError(
+        .notAnObject, "a file where a folder should be", at: Place(file: root),
+        advice: "name the folder that holds the files, or choose another place")
+    }
     if !folder.isEmpty { _ = try path(of: String(decoding: folder.dropLast(), as: UTF8.self)) }
     let depth = folder.reduce(1) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
     var walk = Walk(root: root, prefix: bytes, maximumDepth: maximumDepth)
