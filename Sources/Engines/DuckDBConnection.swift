@@ -83,7 +83,8 @@ final class DuckDBConnection: @unchecked Sendable {
       let spelled = duckdb_parameter_name(statement, index)
       defer { duckdb_free(UnsafeMutableRawPointer(mutating: spelled)) }
       let name = spelled.map { String(cString: $0) } ?? ""
-      let value = try parameters.value(ofParameter: name, in: sent.label)
+      let value = try parameters.value(
+        ofParameter: name, at: Place(model: sent.label))
       let state = value.withHandle { duckdb_bind_value(statement, index, $0) }
       if state != 0 {
         let text = duckdb_prepare_error(statement).map { String(cString: $0) } ?? ""
@@ -119,12 +120,16 @@ final class DuckDBConnection: @unchecked Sendable {
 
 extension [String: Value] {
   /// The value of a parameter that the SQL names; DuckDB ignores the case of the name.
-  func value(ofParameter name: String, in label: String) throws(EngineError) -> Value {
+  ///
+  /// - Parameter place: Of the parameter in the SQL, for the message.
+  func value(
+    ofParameter name: String, at place: @autoclosure () -> Place
+  ) throws(EngineError) -> Value {
     if let value = self[name] { return value }
     if let key = keys.first(where: { $0.lowercased() == name.lowercased() }) { return self[key]! }
     let known = nearest(to: name, among: keys)
     throw EngineError(
-      .badQuery, "the SQL uses $\(name), which is no parameter here", at: Place(model: label),
+      .badQuery, "the SQL uses $\(name), which is no parameter here", at: place(),
       advice: known.map { "did you mean $\($0)?" }
         ?? (isEmpty ? "there are none" : "there are: \(keys.sorted().joined(separator: ", "))"),
       exitCode: 2)

@@ -80,6 +80,8 @@ extension String {
 struct SentSQL {
   /// What messages call the query.
   var label: String
+  /// Where the query stands, where it stands in a file.
+  var file: String?
   /// What the user wrote.
   var written: SQLText
   /// What DuckDB gets.
@@ -105,11 +107,11 @@ struct SentSQL {
     var place = Place(model: label)
     var text = message.cleaned
     if let (line, column) = position(of: message.position) {
-      (place.line, place.column) = (line, column)
-      text += " (line \(line), column \(column) of the SQL)"
+      (place.file, place.line, place.column) = (file, line, column)
+      if file == nil { text += " (line \(line), column \(column) of the SQL)" }
     }
     return EngineError(
-      code, text, at: place, advice: advice ?? SentSQL.advice(code),
+      code, text, at: place, advice: advice ?? SentSQL.advice(code, text),
       exitCode: code == .badQuery ? 2 : 1)
   }
 
@@ -120,8 +122,10 @@ struct SentSQL {
     return written.position(ofByte: edit.map { offset - $0.new + $0.old } ?? offset)
   }
 
-  private static func advice(_ code: EngineError.Code) -> String? {
+  private static func advice(_ code: EngineError.Code, _ text: String) -> String? {
     switch code {
+    case .exhausted where text.lowercased().contains("no space left"):
+      "free space there, or choose another place, and run again"
     case .exhausted: "give it more with --memory, or a spill directory on a disk with room"
     case .broken: "this is a fault in DuckDB; write the query another way and report it"
     default: nil

@@ -8,15 +8,18 @@ public struct Query: Sendable {
   public var inputs: [String: Input]
   /// What messages call this query: a model's or a file's name.
   public var label: String
+  /// Where the SQL stands, as messages name it; nil where it stands in no file.
+  public var file: String?
 
   public init(
     sql: String, parameters: [String: Value] = [:], inputs: [String: Input] = [:],
-    label: String = "query"
+    label: String = "query", file: String? = nil
   ) {
     self.sql = sql
     self.parameters = parameters
     self.inputs = inputs
     self.label = label
+    self.file = file
   }
 
   /// What a name after FROM stands for.

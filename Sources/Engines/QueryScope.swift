@@ -53,7 +53,8 @@ final class QueryScope {
     let tree = try connection.syntaxTree(of: text, at: Place(model: query.label))
     isRecursive = isRecursive || tree.isRecursive
     for name in tree.parameters {
-      _ = try query.parameters.value(ofParameter: name, in: query.label)
+      _ = try query.parameters.value(
+        ofParameter: name, at: query.place(ofParameter: name))
     }
     let catalog = instance.freshCatalogName()
     try connection.run("ATTACH ':memory:' AS \(catalog)")
@@ -108,7 +109,8 @@ final class QueryScope {
       let sent = SentSQL(
         query.label, SQLText(""), prefix: "SET VARIABLE \(variable.quotedName) = $value", suffix: ""
       )
-      let value = try query.parameters.value(ofParameter: name, in: query.label)
+      let value = try query.parameters.value(
+        ofParameter: name, at: query.place(ofParameter: name))
       try connection.execute(sent, ["value": value]) { _ in }
     }
   }
@@ -123,12 +125,15 @@ final class QueryScope {
     let written = SQLText(query.sql)
     let (text, edits) = written.replacingParameters { name in
       // A variable that is NULL would have a type.
-      if let value = try? query.parameters.value(ofParameter: name, in: query.label), value.isNull {
+      if let value = try? query.parameters.value(
+        ofParameter: name, at: query.place(ofParameter: name)), value.isNull
+      {
         return "(NULL)"
       }
       return "(getvariable(\(QueryScope.variable(name, catalog).quotedLiteral)))"
     }
     var sent = SentSQL(query.label, written, prefix: prefix, suffix: suffix)
+    sent.file = query.file
     sent.text = "\(prefix)\(text)\n\(suffix)"
     sent.body = prefix.utf8.count..<prefix.utf8.count + text.utf8.count + 1
     sent.edits = edits
@@ -178,6 +183,7 @@ final class QueryScope {
   /// A statement around the query, for `execute`.
   func statement(prefix: String, suffix: String) -> SentSQL {
     var sent = SentSQL(query.label, SQLText(query.sql), prefix: prefix, suffix: suffix)
+    sent.file = query.file
     // A failing row inside a view has its place in the view's text.
     if hasViews { sent.body = nil }
     return sent
@@ -235,6 +241,18 @@ extension Query {
       advice: known.map { "did you mean \($0)?" }
         ?? "the inputs are: \(inputs.keys.sorted().joined(separator: ", "))",
       exitCode: 2)
+  }
+}
+
+extension Query {
+  /// Where the SQL first names a parameter.
+  func place(ofParameter name: String) -> Place {
+    let text = SQLText(sql)
+    let token = text.tokens.first { token in
+      if case .parameter(let found) = token.kind { found == name } else { false }
+    }
+    let position = token.map { text.position(ofByte: $0.range.lowerBound) }
+    return Place(file: file, line: position?.line, column: position?.column, model: label)
   }
 }
 

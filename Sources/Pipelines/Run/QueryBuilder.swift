@@ -71,7 +71,8 @@ struct QueryBuilder {
       parameters["interval_end"] = .timestamp(interval.end)
     }
     return Query(
-      sql: sql.text, parameters: parameters, inputs: inputs, label: node.model.qualifiedName)
+      sql: sql.text, parameters: parameters, inputs: inputs, label: node.model.qualifiedName,
+      file: sql.displayPath)
   }
 
   private func files(of id: TableID) throws -> ([DataFile], Schema) {
