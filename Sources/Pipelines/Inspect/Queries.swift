@@ -1,3 +1,4 @@
+import Auditing
 import Core
 import Engines
 import Lake
@@ -27,6 +28,12 @@ extension Workspace {
       return .view(try view(node, graph))
     }
     guard let table = try lake.catalog.load(id) else {
+      if id.model == QuarantineNames.table, project[pipeline: id.pipeline] != nil {
+        // Nothing was ever set aside: a table without rows, which is what people hope for.
+        let schema = try Table.schema(
+          for: QuarantineTable.columns, over: nil, replacesAllRows: true)
+        return .files([], schema: schema)
+      }
       guard project[pipeline: id.pipeline]?[model: id.model] != nil else { throw unknown(name) }
       throw PipelineError(
         .unknownName, "the table \(id) has no rows yet",
@@ -59,7 +66,7 @@ extension Workspace {
     return Query(
       sql: node.model.sql?.text ?? "",
       parameters: project[pipeline: node.model.pipeline]?.params ?? [:], inputs: inputs,
-      label: node.model.qualifiedName)
+      label: node.model.qualifiedName, file: node.model.sql?.displayPath)
   }
 
   /// The table that a name in a query stands for.
