@@ -7,32 +7,43 @@ import Synchronization
   import Darwin
 #endif
 
-/// A folder of this process for what does not fit in memory.
+/// A folder of this process for temporary files: what does not fit in memory, exports on their way.
 ///
 /// It holds a lock while the process lives, so that the next one can tell a folder in use from one
 /// that a killed process left behind, and clears the latter away.
-final class SpillFolder: Sendable {
-  let path: String
+public final class SpillFolder: Sendable {
+  public let path: String
   private let lock: Int32
 
-  init(in parent: String) throws {
-    guard makeFolders(parent) else {
-      throw EngineError(
-        .unavailable, "the spill directory cannot be made: \(String(cString: strerror(errno)))",
-        at: Place(file: parent), exitCode: 2)
-    }
+  /// - Parameter parent: Made if need be.
+  /// - Throws: `EngineError` `.unavailable`; `.exhausted` where the disk is full.
+  public init(in parent: String) throws {
+    guard makeFolders(parent) else { throw SpillFolder.unusable("cannot be made", parent) }
     SpillFolder.clearAbandoned(in: parent)
     let random = String(UInt64.random(in: .min ... .max), radix: 36)
     path = "\(parent)/\(SpillFolder.prefix)\(getpid())-\(random)"
     mkdir(path, 0o700)
-    lock = open("\(path)/\(SpillFolder.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      throw EngineError(
-        .unavailable,
-        "the spill directory cannot be written: \(String(cString: strerror(errno)))",
-        at: Place(file: path), exitCode: 2)
+    // Locked before it has the name that others look for: nobody finds it without its lock.
+    let unlocked = "\(path)/\(SpillFolder.lockName)-soon"
+    lock = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0,
+      rename(unlocked, "\(path)/\(SpillFolder.lockName)") == 0
+    else {
+      let error = SpillFolder.unusable("cannot be written", parent)
+      SpillFolder.remove(path)
+      throw error
     }
     SpillFolder.removeAtExit(path)
+  }
+
+  private static func unusable(_ what: String, _ path: String) -> EngineError {
+    let number = errno
+    return EngineError(
+      number == ENOSPC ? .exhausted : .unavailable,
+      "the folder for temporary files \(what): \(String(cString: strerror(number)))",
+      at: Place(file: path),
+      advice: "set `engine: {spill: …}` in sluice.yaml to a folder that can be written",
+      exitCode: number == ENOSPC ? 1 : 2)
   }
 
   /// The folders of this process that are there. A program ends without taking its engine apart.
@@ -52,7 +63,8 @@ final class SpillFolder: Sendable {
   private static let prefix = "sluice-spill-"
   private static let lockName = "in-use"
 
-  func remove() {
+  /// Removes the folder with all that is in it.
+  public func remove() {
     SpillFolder.remove(path)
     SpillFolder.present.withLock { _ = $0?.remove(path) }
     close(lock)
@@ -69,7 +81,7 @@ final class SpillFolder: Sendable {
     }
   }
 
-  /// The folder is flat: DuckDB's files and the lock.
+  /// The folder is flat: DuckDB's files, exports and the lock.
   private static func remove(_ folder: String) {
     for name in entries(folder) where name != lockName { unlink("\(folder)/\(name)") }
     unlink("\(folder)/\(lockName)")

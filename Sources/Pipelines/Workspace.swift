@@ -14,6 +14,7 @@ public final class Workspace: Sendable {
   let opener: StoreOpener
   let engine: any Engine
   let cache: ObjectCache
+  private let scratch = Mutex<SpillFolder?>(nil)
 
   /// The surroundings of a run, injected.
   public struct Context: Sendable {
@@ -62,7 +63,21 @@ public final class Workspace: Sendable {
     self.cache = cache
   }
 
+  deinit { scratch.withLock { $0?.remove() } }
+
   var planner: Planner { Planner(self) }
+
+  /// This process's folder for temporary files, below the engine's spill folder. Gone in the end; a
+  /// killed process's goes when the next one makes its own.
+  ///
+  /// - Throws: `EngineError` where the spill folder cannot be used.
+  func scratchFolder() throws -> String {
+    try scratch.withLock { folder in
+      let own = try folder ?? SpillFolder(in: project.engine.spill)
+      folder = own
+      return own.path
+    }
+  }
 
   /// What a run would do and why. Changes nothing.
   ///

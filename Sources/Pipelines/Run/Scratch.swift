@@ -8,41 +8,18 @@ import Kernels
 #endif
 
 extension Workspace {
-  /// The folder for temporary files, made if need be: the engine's spill folder.
-  ///
-  /// - Throws: `PipelineError` `.scratch`.
-  func scratchFolder() throws -> String {
-    let folder = project.engine.spill
-    var path = ""
-    for segment in folder.split(separator: "/") {
-      path += "/" + segment
-      if mkdir(path, 0o755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES {
-        throw scratchError("cannot make the folder for temporary files", path)
-      }
-    }
-    guard access(folder, W_OK) == 0 else {
-      throw scratchError("cannot write to the folder for temporary files", folder)
-    }
-    return folder
-  }
-
   /// The name of a temporary file that is not there yet.
+  ///
+  /// - Throws: `EngineError` where the spill folder cannot be used.
   func scratchFile() throws -> String {
     let name = (0..<4).map { _ in String(UInt32.random(in: .min ... .max), radix: 36) }.joined()
-    return try scratchFolder() + "/export-\(getpid())-\(name)"
+    return try scratchFolder() + "/export-\(name)"
   }
 }
 
 extension Failure.Code where Domain == PipelineDomain {
-  /// The folder for temporary files cannot be used.
+  /// A temporary file cannot be read or written.
   public static var scratch: Self { .init(rawValue: "scratch") }
-}
-
-private func scratchError(_ what: String, _ path: String) -> PipelineError {
-  PipelineError(
-    .scratch, "\(what): \(String(cString: strerror(errno)))", at: Place(file: path),
-    advice: "set `engine: {spill: …}` in sluice.yaml to a folder that can be written",
-    exitCode: errno == ENOSPC ? 1 : 2)
 }
 
 /// Compresses a local file; the same bytes always give the same file (no name, no time).
