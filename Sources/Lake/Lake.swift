@@ -65,7 +65,7 @@ public struct Lake: Sendable {
       }
       return
     }
-    let key = "lake-probe-\(Nonce.hex())"
+    let key = LakeLayout.probePrefix + Nonce.hex()
     defer { try? store.delete([key]) }
     let first = try store.put(key, .bytes(Array("1".utf8)), .absent)
     try refusesOnly("to create an object twice") {
@@ -88,6 +88,13 @@ public struct Lake: Sendable {
     } catch let error as StoreError where error.code == .conditionFailed {
       // Two first runs at once; both have found the same.
     }
+  }
+
+  /// What probes that were killed have left.
+  public func probesLeft() throws -> [Object] {
+    var found: [Object] = []
+    try store.list(prefix: LakeLayout.probePrefix) { found += $0 }
+    return found
   }
 
   private static let formatVersion: Int64 = 1

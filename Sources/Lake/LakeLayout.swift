@@ -26,6 +26,8 @@ public struct TableID: Sendable, Hashable, Comparable, CustomStringConvertible {
 public enum LakeLayout {
   /// Says that the store was probed, and which layout this is.
   public static let marker = "lake.json"
+  /// What the store is tried with, once.
+  static let probePrefix = "lake-probe-"
   public static let tablesPrefix = "tables/"
   public static let runsPrefix = "runs/"
   public static let activeRunsPrefix = "runs/active/"

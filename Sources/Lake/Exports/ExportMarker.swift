@@ -99,11 +99,20 @@ public struct ExportFolder: Sendable {
     self.folder = folder
   }
 
+  public static let markerName = "_SUCCESS"
+
+  /// Whether `publish` gives files such names: stem, 16 digits of a digest, suffix.
+  public static func isContentName(_ name: String, stem: String) -> Bool {
+    guard name.hasPrefix(stem + "-") else { return false }
+    let rest = name.dropFirst(stem.count + 1)
+    return rest.prefix(16).count { $0.isHexDigit } == 16 && rest.dropFirst(16).first == "."
+  }
+
   private func key(_ name: String) -> String { folder.isEmpty ? name : "\(folder)/\(name)" }
 
   /// - Returns: What the marker says; nil where there is no marker of Sluice's.
   public func marker() throws -> ExportMarker? {
-    try store.get(key("_SUCCESS")).flatMap { ExportMarker(parsing: $0.bytes) }
+    try store.get(key(ExportFolder.markerName)).flatMap { ExportMarker(parsing: $0.bytes) }
   }
 
   /// Whether the files that a marker names are there, in the right sizes.
@@ -136,7 +145,7 @@ public struct ExportFolder: Sendable {
     }
     let text = Array((wanted.json.text(indented: true) + "\n").utf8)
     while true {
-      let present = try store.get(key("_SUCCESS"))
+      let present = try store.get(key(ExportFolder.markerName))
       let current = present.flatMap { ExportMarker(parsing: $0.bytes) }
       guard try decide(current) else {
         try dropUnnamed(wanted.files, by: current)
@@ -146,9 +155,10 @@ public struct ExportFolder: Sendable {
       for (path, file) in zip(local, wanted.files) { try put(path, file) }
       do {
         _ = try store.put(
-          key("_SUCCESS"), .bytes(text), present.map { .matches($0.object.version) } ?? .absent)
+          key(ExportFolder.markerName), .bytes(text),
+          present.map { .matches($0.object.version) } ?? .absent)
       } catch let error as StoreError where error.code == .conditionFailed {
-        if try store.get(key("_SUCCESS"))?.bytes == text { return wanted }
+        if try store.get(key(ExportFolder.markerName))?.bytes == text { return wanted }
         continue
       }
       let named = try self.marker()

@@ -25,13 +25,20 @@ extension Workspace {
           : model.outputs.map { ($0.name, model.kind.rawValue) }
       }
       let quarantine = TableID(pipeline.name, QuarantineNames.table)
+      let files = Leftovers(workspace: self, pipeline: pipeline)
+      report.leftovers += try files.ofTables(tables.map(\.0) + [quarantine.model])
+      report.leftovers += try files.ofExports()
       if try lake.catalog.load(quarantine) != nil {
         tables.append((QuarantineNames.table, "quarantine"))
       }
       for (name, kind) in tables {
         report.models.append(try state(of: TableID(pipeline.name, name), kind: kind))
       }
-      report.leftovers += try leftovers(of: pipeline, tables: tables.map(\.0))
+    }
+    report.leftovers += try lake.probesLeft().map {
+      Leftover(
+        key: $0.key, byteCount: $0.byteCount,
+        explanation: "left by a run that was killed while it tried what the store can do")
     }
     return report
   }
@@ -63,45 +70,6 @@ extension Workspace {
       state.problem = error.description
     }
     return state
-  }
-
-  // MARK: - What nothing refers to
-
-  private func leftovers(of pipeline: Pipeline, tables: [String]) throws -> [Leftover] {
-    let active = Set(try lake.history.active())
-    var found: [Leftover] = []
-    for name in tables {
-      let id = TableID(pipeline.name, name)
-      let table = try lake.catalog.load(id)
-      let needed = try table?.reachableKeys() ?? []
-      for prefix in [LakeLayout.table(id) + "/", LakeLayout.statePrefix(id)] {
-        try lake.store.list(prefix: prefix) { page in
-          for object in page where !needed.contains(object.key) {
-            found.append(
-              Leftover(
-                key: object.key, byteCount: object.byteCount,
-                explanation: try explanation(of: object.key, id, active)))
-          }
-        }
-      }
-    }
-    return found
-  }
-
-  private func explanation(
-    of key: String, _ id: TableID, _ active: Set<RunID>
-  ) throws -> String {
-    let data = LakeLayout.dataPrefix(id)
-    guard key.hasPrefix(data) else {
-      return "written for a commit that did not come to pass"
-    }
-    let folder = key.dropFirst(data.count).prefix { $0 != "/" }
-    guard let run = RunID(rawValue: String(folder)) else { return "no run's file" }
-    if active.contains(run) { return "staged by run \(run), which is at work or was killed" }
-    if let record = try lake.history.read(run) {
-      return "staged by run \(run), which ended as '\(record["status"]?.string ?? "unknown")'"
-    }
-    return "staged by run \(run), which left no record"
   }
 }
 
