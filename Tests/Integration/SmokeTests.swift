@@ -49,14 +49,15 @@ struct SmokeTests {
   func kill() throws {
     let whole = try PageviewsProject()
     try whole.stage("2024-01-01T05", "aa B 3 0\n")
-    let (outcome, mutations) = try whole.traced("run", "pageviews", "--from", "2024-01-01T05")
+    let (outcome, mutations) = try whole.traced(["run", "pageviews", "--from", "2024-01-01T05"])
     #expect(outcome.exitCode == 0, "\(outcome)")
     #expect(mutations.count > 5)
     #expect(mutations.map(\.number) == Array(1...mutations.count))
 
     let project = try PageviewsProject()
     try project.stage("2024-01-01T05", "aa B 3 0\n")
-    let killed = try project.killed("run", "pageviews", "--from", "2024-01-01T05", at: "before:1")
+    let killed = try project.killed(
+      ["run", "pageviews", "--from", "2024-01-01T05"], at: "before:1")
     #expect(killed.end == .killed(signal: SIGKILL))
     #expect(try project.listing("lake").isEmpty)
     let again = try project.sluice("run", "pageviews", "--from", "2024-01-01T05")

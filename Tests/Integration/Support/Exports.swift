@@ -20,10 +20,12 @@ extension PageviewsProject {
       .appending(path: "format=\(format)/\(PageviewsProject.partitionPath(interval))")
   }
 
-  /// The names in an export folder, `_SUCCESS` included; empty when there is none.
+  /// The names in an export folder, `_SUCCESS` included; empty when there is none. The folders of
+  /// a day's hours, which lie in the day's, are not among them.
   func exportNames(_ interval: String, format: String = "csv", below: URL? = nil) -> [String] {
     let folder = exportFolder(interval, format: format, below: below)
-    return ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
+    return ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
+      .filter { !$0.hasPrefix("hour=") }.sorted()
   }
 
   /// The bytes of `_SUCCESS`; nil when the export is not complete.

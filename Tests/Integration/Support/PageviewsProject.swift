@@ -98,7 +98,23 @@ final class PageviewsProject: Sendable {
   ///
   /// - Parameter variables: Added to the environment, or taken out of it where empty.
   func sluice(_ arguments: String..., variables: [String: String] = [:]) throws -> Outcome {
+    try run(arguments, variables: variables)
+  }
+
+  func run(_ arguments: [String], variables: [String: String] = [:]) throws -> Outcome {
     try start(arguments, variables: variables).wait()
+  }
+
+  /// A run that only prepares what is tested: anything but success ends the test.
+  @discardableResult
+  func mustRun(_ arguments: [String], variables: [String: String] = [:]) throws -> Outcome {
+    let outcome = try run(arguments, variables: variables)
+    guard outcome.exitCode == 0 else { throw Unprepared(outcome: outcome) }
+    return outcome
+  }
+
+  struct Unprepared: Error {
+    var outcome: Outcome
   }
 
   /// Starts the command without waiting: for two at once, and for interruptions.
@@ -118,7 +134,7 @@ final class PageviewsProject: Sendable {
   /// Runs the command and tells each mutating call it made (`SLUICE_TEST_TRACE`), which are the
   /// places where `killed(_:at:)` can end it.
   func traced(
-    _ arguments: String..., variables: [String: String] = [:]
+    _ arguments: [String], variables: [String: String] = [:]
   ) throws -> (outcome: Outcome, mutations: [Mutation]) {
     try? FileManager.default.removeItem(at: traceFile)
     let outcome = try start(
@@ -135,7 +151,7 @@ final class PageviewsProject: Sendable {
 
   /// Runs the command with SIGKILL at one of its mutating calls: `before:17`, `after:17` (rule 37).
   func killed(
-    _ arguments: String..., at moment: String, variables: [String: String] = [:]
+    _ arguments: [String], at moment: String, variables: [String: String] = [:]
   ) throws -> Outcome {
     try start(arguments, variables: variables.merging(["SLUICE_TEST_KILL": moment]) { $1 }).wait()
   }

@@ -1,0 +1,127 @@
+"""Accounts for every file of a lake, with pyiceberg and the standard library only.
+
+    audit_lake.py LAKE…
+
+One JSON object a line, a lake each:
+  tables       rows of each table as text, sorted; its snapshots, versions and live data files
+  exports      the folders with a `_SUCCESS`: the files that it names, with their digests found
+  referenced   keys that something refers to, or that are what docs/formats says they are
+  unreferenced all other keys: what `sluice state` has to explain
+  problems     what is broken: files that are named but not there, digests that differ, gaps
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+import sys
+
+from read_iceberg import canonical, in_order, newest_metadata
+
+RUN = re.compile(r"\d{8}T\d{9}-[0-9a-f]{12}")
+
+
+class Lake:
+    def __init__(self, root):
+        self.root = pathlib.Path(root).resolve()
+        self.keys = {
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*") if path.is_file() or path.is_symlink()}
+        self.referenced, self.problems = set(), []
+        self.tables, self.exports = {}, {}
+
+    def refer(self, key, by):
+        self.referenced.add(key)
+        if key not in self.keys:
+            self.problems.append(f"{by} names {key}, which is not there")
+
+    def key(self, address):
+        path = pathlib.Path(address.removeprefix("file://"))
+        return str(path.relative_to(self.root))
+
+    def report(self):
+        for folder in sorted(self.root.glob("tables/*/*")):
+            if (folder / "metadata" / "version-hint.text").exists():
+                self.table(folder)
+            elif (folder / "metadata" / "v1.metadata.json").exists():
+                self.problems.append(f"{folder.name} has metadata and no version hint")
+        for marker in sorted(self.root.glob("exports/**/_SUCCESS")):
+            self.export(marker)
+        for log in sorted(self.root.glob("sources/*/*")):
+            self.log(log)
+        for key in self.keys:
+            if key == "lake.json" or re.fullmatch(rf"runs/active/{RUN.pattern}", key) \
+                    or re.fullmatch(rf"runs/date=[-\d]{{10}}/{RUN.pattern}\.json", key):
+                self.referenced.add(key)
+        return {
+            "lake": str(self.root), "tables": self.tables, "exports": self.exports,
+            "referenced": sorted(self.referenced & self.keys),
+            "unreferenced": sorted(self.keys - self.referenced), "problems": self.problems}
+
+    def table(self, folder):
+        from pyiceberg.table import StaticTable
+
+        name = str(folder.relative_to(self.root / "tables"))
+        newest = newest_metadata(folder)
+        metadata = json.loads(newest.read_text())
+        self.refer(self.key(str(newest)), name)
+        self.refer(self.key(str(folder / "metadata" / "version-hint.text")), name)
+        for entry in metadata.get("metadata-log", []):
+            self.refer(self.key(entry["metadata-file"]), name)
+        named = [metadata.get("properties", {})]
+        named += [snapshot["summary"] for snapshot in metadata.get("snapshots", [])]
+        for summary in named:
+            if "sluice.consumption" in summary:
+                self.refer(f"state/{name}/{summary['sluice.consumption']}.json.zst", name)
+            if "sluice.changes" in summary:
+                self.refer(f"state/{name}/{summary['sluice.changes']}.changes.json.zst", name)
+        static = StaticTable.from_metadata(str(newest))
+        live = []
+        for snapshot in static.snapshots():
+            self.refer(self.key(snapshot.manifest_list), name)
+            for manifest in snapshot.manifests(static.io):
+                self.refer(self.key(manifest.manifest_path), name)
+                for entry in manifest.fetch_manifest_entry(static.io, discard_deleted=True):
+                    self.refer(self.key(entry.data_file.file_path), name)
+                    if snapshot.snapshot_id == metadata.get("current-snapshot-id"):
+                        live.append(self.key(entry.data_file.file_path))
+        if len(live) != len(set(live)):
+            self.problems.append(f"{name} names a data file twice")
+        rows = static.scan().to_arrow().to_pylist()
+        self.tables[name] = {
+            "rows": in_order([{k: canonical(v) for k, v in row.items()} for row in rows]),
+            "snapshots": len(metadata.get("snapshots", [])),
+            "version": int(newest.name[1:].split(".")[0]), "files": len(live)}
+
+    def export(self, marker):
+        folder = marker.parent
+        name = str(folder.relative_to(self.root / "exports"))
+        self.refer(self.key(str(marker)), name)
+        content = json.loads(marker.read_text())
+        digests = {}
+        for file in content["files"]:
+            self.refer(self.key(str(folder / file["name"])), name)
+            path = folder / file["name"]
+            if not path.exists():
+                continue
+            digests[file["name"]] = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digests[file["name"]] != file["sha256"]:
+                self.problems.append(f"{name}/{file['name']} is not what its marker says")
+        self.exports[name] = {"files": digests, "rows": content["rows"]}
+
+    def log(self, folder):
+        name = str(folder.relative_to(self.root))
+        numbers = []
+        for path in folder.iterdir():
+            entry = re.fullmatch(r"(checkpoint-)?(\d{8,})\.jsonl\.zst", path.name)
+            if entry:
+                self.referenced.add(f"{name}/{path.name}")
+                if not entry[1]:
+                    numbers.append(int(entry[2]))
+        if sorted(numbers) != list(range(1, len(numbers) + 1)):
+            self.problems.append(f"{name} has entries {sorted(numbers)}")
+
+
+if __name__ == "__main__":
+    for lake in sys.argv[1:]:
+        print(json.dumps(Lake(lake).report()))
