@@ -1,0 +1,178 @@
+import Core
+import Foundation
+import Testing
+
+/// Rule 37: a run is killed at its mutating calls, and the next one sets everything right.
+@Suite(
+  "Runs that are killed", .serialized,
+  .enabled(if: Repository.canRun, Comment(rawValue: Repository.whyNot)),
+  .enabled(if: Python.hasVenv, Comment(rawValue: Python.whyNoVenv)))
+struct CrashTests {
+  /// All of them where `SLUICE_TEST_LONG` is 1, else two of three calls, before and after in turns.
+  static let isLong = ProcessInfo.processInfo.environment["SLUICE_TEST_LONG"] == "1"
+
+  /// The very run that is killed.
+  enum Scenario: String, CaseIterable, CustomTestStringConvertible {
+    case firstHour = "the first hour of a new lake"
+    case replacedHour = "an hour that replaces an older version of itself"
+    case firstFull = "a full model and its child in a new lake"
+    case replacedFull = "a full model that is rebuilt"
+
+    var testDescription: String { rawValue }
+
+    var arguments: [String] {
+      switch self {
+      case .firstHour: ["run", "pageviews", "--from", "2024-01-01T05"]
+      case .replacedHour: ["run", "pageviews", "--from", "2024-01-01T05", "--force"]
+      case .firstFull, .replacedFull: ["run", "shop"]
+      }
+    }
+
+    /// Brings the following command without `--force` to the same end as the killed one.
+    var again: [String] { arguments.filter { $0 != "--force" } }
+
+    /// A project at the point where the run begins.
+    func project() throws -> PageviewsProject {
+      let project = try PageviewsProject()
+      switch self {
+      case .firstHour: try project.stage("2024-01-01T05", newer)
+      case .replacedHour:
+        // Then what changed is looked for, and not only what is new.
+        try project.edit(
+          "pipelines/pageviews/pipeline.yaml", "on_republish: ignore", "on_republish: rerun")
+        try project.stage("2024-01-01T05", "aa Old 9 0\nold junk\nzz Old 1 0\n")
+        try project.mustRun(again)
+        try project.stage("2024-01-01T05", newer)
+      case .firstFull:
+        try Shop.write(to: project)
+        try project.root.write(Shop.newer, to: "orders/1.csv")
+      case .replacedFull:
+        try Shop.write(to: project)
+        try project.root.write("customer,amount\nann,1\nx,y,z\n", to: "orders/1.csv")
+        try project.mustRun(again)
+        try project.root.write(Shop.newer, to: "orders/1.csv")
+      }
+      return project
+    }
+
+    private var newer: String { "aa B 3 0\naa A 3 0\nnot a line\nde \"Z 2 0\nde y x 0\n" }
+  }
+
+  struct Survivor: Sendable {
+    var moment: String
+    var project: PageviewsProject
+    var complaints: [String]
+  }
+
+  @Test(
+    "rule 37: killed anywhere, the next run publishes the same, once", arguments: Scenario.allCases)
+  func everywhere(scenario: Scenario) throws {
+    let whole = try scenario.project()
+    let (outcome, mutations) = try whole.traced(scenario.arguments)
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    let expected = try LakeAudit.of(whole.lake).content(of: whole)
+    // What is compared below is there to be compared.
+    #expect(expected.count >= 4 && expected.values.allSatisfy { !$0.isEmpty })
+    #expect(mutations.count >= 15)
+
+    let all = mutations.flatMap { ["before:\($0.number)", "after:\($0.number)"] }
+    let moments = CrashTests.isLong ? all : stride(from: 0, to: all.count, by: 3).map { all[$0] }
+    #expect(moments.count >= 13)
+    let survivors = try concurrently(moments, limit: 2) { moment in
+      try kill(scenario, at: moment)
+    }.map { try $0.get() }
+    let audits = try LakeAudit.of(survivors.map(\.project.lake))
+    #expect(audits.count == moments.count)
+    for (survivor, audit) in zip(survivors, audits) {
+      let call = mutations.first { survivor.moment.hasSuffix(":\($0.number)") }
+      let place = "\(survivor.moment) \(call.map { "\($0.method) \($0.key)" } ?? "")"
+      #expect(survivor.complaints == [], "\(place)")
+      #expect(audit.content(of: survivor.project) == expected, "\(place)")
+      let disagreements = try survivor.project.disagreements(audit)
+      #expect(disagreements == [], "\(place)")
+    }
+  }
+
+  /// Kills one run, runs again, and once more. On a thread of its own, so it tells what is wrong
+  /// instead of expecting.
+  private func kill(_ scenario: Scenario, at moment: String) throws -> Survivor {
+    var survivor = Survivor(moment: moment, project: try scenario.project(), complaints: [])
+    let project = survivor.project
+    func check(_ isRight: Bool, _ outcome: Outcome) {
+      if !isRight { survivor.complaints.append("\(outcome)") }
+    }
+    let killed = try project.killed(scenario.arguments, at: moment)
+    check(killed.end == .killed(signal: SIGKILL), killed)
+    // A damaged lake can be looked at.
+    _ = try project.leftovers()
+
+    let again = try project.run(scenario.again)
+    check(again.exitCode == 0, again)
+    let lake = try project.listing("lake")
+    let third = try project.run(scenario.again + ["--json"])
+    check(third.exitCode == 0, third)
+    check(try third.json().last?["status"] == "unchanged", third)
+    check(try project.listing("lake") == lake, third)
+    return survivor
+  }
+
+  @Test(
+    "A killed run leaves nothing behind in the folder for temporary files",
+    arguments: ["csv", "parquet"])
+  func temporaryFiles(format: String) throws {
+    let scenario = Scenario.firstHour
+    let whole = try scenario.project()
+    let exports = try whole.traced(scenario.arguments).mutations.filter { $0.method == "export" }
+    let call = try #require(format == "csv" ? exports.first : exports.last)
+    let project = try scenario.project()
+    let killed = try project.killed(scenario.arguments, at: "after:\(call.number)")
+    #expect(killed.end == .killed(signal: SIGKILL))
+    try project.mustRun(scenario.again)
+    let left = try project.listing(".sluice").keys.sorted()
+    #expect(left == [])
+  }
+}
+
+/// A second pipeline: files → `totals` (full) → `ranks` (full), with quarantine and an export.
+enum Shop {
+  static let newer = "customer,amount\nann,7\nbob,20\nbob,oops\nann,1\n\"a\nb\",c,\n"
+
+  static func write(to project: PageviewsProject) throws {
+    try project.root.write(
+      """
+      sources:
+        orders:
+          files: orders/*.csv
+          format: csv
+          header: true
+          malformed: quarantine
+          columns: {customer: string, amount: bigint}
+      exports:
+        totals:
+          model: totals
+          to: ${lake}/exports/shop/totals
+          format: csv
+          compression: gzip
+          header: true
+          columns: [customer, total]
+          sort: [customer]
+      """, to: "pipelines/shop/pipeline.yaml")
+    try project.root.write(
+      """
+      kind: full
+      sort: [customer]
+      columns:
+        customer: {type: string, checks: [not_null, unique]}
+        total: {type: bigint, checks: [{between: {min: 0}}]}
+      """, to: "pipelines/shop/models/totals.yaml")
+    try project.root.write(
+      "SELECT customer, sum(amount)::bigint AS total FROM orders GROUP BY customer",
+      to: "pipelines/shop/models/totals.sql")
+    try project.root.write(
+      "kind: full\ncolumns: {customer: {type: string}, rank: {type: bigint}}",
+      to: "pipelines/shop/models/ranks.yaml")
+    try project.root.write(
+      "SELECT customer, rank() OVER (ORDER BY total DESC) AS rank FROM totals",
+      to: "pipelines/shop/models/ranks.sql")
+  }
+}
