@@ -46,7 +46,8 @@ struct StoreURITests {
       "", "rel", "file:", "file://other/x", "file://", "file:///a%2", "file:///a%zz",
       "file:///a%00b",
       "file:///a%2Fb", "file:///%FF", "http:/x", "https://", "https:///x", "http://a b/",
-      "http://h/a\nb", "s3://bucket/x", "gs://", "gs:b/x", "gs://k@b/x", "gs://b?/x", "htps://h/x", "ftp://h/x", "/a\0b",
+      "http://h/a\nb", "s3://bucket/x", "gs://", "gs:b/x", "gs://k@b/x", "gs://b?/x", "htps://h/x",
+      "ftp://h/x", "/a\0b",
       "file:///+%+1",
     ])
   func refused(_ text: String) {
@@ -78,7 +79,8 @@ struct StoreURITests {
   func buckets() throws {
     let opener = StoreOpener()
     for (address, bucket, prefix) in [
-      ("gs://b", "b", ""), ("gs://b/", "b", ""), ("gs://b/x", "b", "x/"), ("gs://b/x//", "b", "x//"),
+      ("gs://b", "b", ""), ("gs://b/", "b", ""), ("gs://b/x", "b", "x/"),
+      ("gs://b/x//", "b", "x//"),
     ] {
       let store = try #require(try opener.open(address) as? GCSStore)
       #expect(store.bucket == bucket)

@@ -231,14 +231,15 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             if kind == "cut":
                 time.sleep(0.05)  # what is on its way would be thrown away with the reset
-                return self.reset()
+                return self.reset(is_logged=True)
             self.close_connection = True
             return
         self.wfile.write(answer)
 
-    def reset(self):
-        with self.server.state.lock:
-            self.server.state.log.append(f"{self.command} {self.path} reset")
+    def reset(self, is_logged=False):
+        if not is_logged:
+            with self.server.state.lock:
+                self.server.state.log.append(f"{self.command} {self.path} reset")
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # The handler's own streams would keep the descriptor open.

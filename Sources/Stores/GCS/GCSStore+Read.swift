@@ -63,6 +63,8 @@ private final class GCSReading {
     guard generation.map(GCSStore.isGeneration) != false else { throw changed() }
     do {
       let response = try store.service.send(request(), cancellation: cancellation) {
+        // Much may come before the client looks.
+        try cancellation.check()
         try self.take($0, $1)
       }
       return try finish(response, progressed: position > start, cancellation)

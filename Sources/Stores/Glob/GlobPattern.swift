@@ -144,7 +144,9 @@ struct GlobPattern: Sendable {
       } else if let last = star, last.position < key.count, isPlain(key, last.position) {
         star = (last.token, last.position + 1)
         (token, position) = (last.token + 1, last.position + 1)
-      } else if let last = folders, last.position < key.count, isPlain(key, last.position),
+      } else if let last = folders, last.position < key.count,
+        // In a bucket a segment may be empty.
+        isPlain(key, last.position) || key[last.position] == GlobPattern.slash,
         let slash = key[last.position...].firstIndex(of: GlobPattern.slash)
       {
         folders = (last.token, slash + 1)
