@@ -25,7 +25,7 @@ struct GCSCredentialsTests {
     var variables = more
     variables["GOOGLE_APPLICATION_CREDENTIALS"] = scratch.path + "/log-in.json"
     return GoogleCredentials(
-      environment: { [variables] in variables[$0] }, client: impatientClient, policy: eagerPolicy)
+      environment: { [variables] in variables[$0] }, client: GCSServer.client, policy: eagerPolicy)
   }
 
   @Test("requests carry the token and who pays, and one token serves many")
@@ -59,7 +59,7 @@ struct GCSCredentialsTests {
     let home = scratch.path
     let none = GoogleCredentials(
       environment: { ["HOME": home, "GCE_METADATA_HOST": "127.0.0.1:9"][$0] },
-      client: impatientClient, policy: eagerPolicy)
+      client: GCSServer.client, policy: eagerPolicy)
     let store = server.store(credentials: none)
     #expect(try store.objects(below: "") == [])
     try server.control(["token": "somebody's"])
@@ -97,7 +97,7 @@ struct GCSCredentialsTests {
     settings.endpoint = front.address
     settings.partByteCount = 256 << 10
     let store = GCSStore(
-      bucket: "bucket", settings: settings, credentials: logIn(), client: impatientClient,
+      bucket: "bucket", settings: settings, credentials: logIn(), client: GCSServer.client,
       policy: eagerPolicy, counter: MutationCounter())
     expectFailure(.failed) { try store.put("x", .bytes(GCSStoreTests.bytes), .always) }
     #expect(front.requests.first?.headers["authorization"] == "Bearer token-1")
@@ -113,7 +113,7 @@ struct GCSCredentialsTests {
     #expect(settings.endpoint == server.address)
     #expect(settings.isEmulator)
     let store = GCSStore(
-      bucket: "bucket", settings: settings, credentials: logIn(), client: impatientClient,
+      bucket: "bucket", settings: settings, credentials: logIn(), client: GCSServer.client,
       policy: eagerPolicy, counter: MutationCounter())
     _ = try store.put("x", text: "y")
     #expect(try server.headers().allSatisfy { $0["Authorization"] == nil })

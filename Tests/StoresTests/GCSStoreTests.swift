@@ -198,7 +198,7 @@ struct GCSStoreTests {
     settings.endpoint = server.address
     settings.partByteCount = 512 << 10
     let store = GCSStore(
-      bucket: "bucket", settings: settings, credentials: .anonymous, client: impatientClient,
+      bucket: "bucket", settings: settings, credentials: .anonymous, client: GCSServer.client,
       policy: eagerPolicy, counter: MutationCounter())
     let bytes = Self.bytes + Self.bytes
     try server.faults(["method": "PUT", "kind": .string(kind), "skip": 1, "times": 1])
@@ -240,6 +240,36 @@ struct GCSStoreTests {
     try server.faults(["method": "POST", "match": "rewriteTo", "kind": "lost"])
     let third = try store.copy("a b", to: "c/é", .matches(copied.version))
     #expect(try store.head("c/é") == third)
+  }
+
+  @Test("rule 37: whatever goes wrong on the way, nothing is lost or doubled", arguments: 0..<24)
+  func chaos(_ seed: Int64) throws {
+    let patient = RetryPolicy(
+      maximumAttempts: 20,
+      clock: Clock(now: { Instant(seconds: 1_700_000_000) }, sleep: { _, _ in }), random: { 0 })
+    let store = server.store(prefix: "chaos", policy: patient)
+    try server.control(["chaos": ["seed": .integer(seed), "period": 3], "page": 2])
+    let bytes = Array(Self.bytes.prefix(300_000))
+    let large = try store.put("large", .bytes(bytes), .absent)
+    expectFailure(.conditionFailed) { try store.put("large", .bytes([1]), .absent) }
+    let small = try store.put("small", text: "small", .absent)
+    let empty = try store.put("empty", .bytes([]), .absent)
+    _ = try store.put("gone", text: "x")
+    var counter = try store.put("n", text: "0", .absent)
+    for number in 1...5 {
+      let (found, object) = try #require(try store.get("n"))
+      #expect(object.version == counter.version)
+      #expect(String(decoding: found, as: UTF8.self) == String(number - 1))
+      counter = try store.put("n", text: String(number), .matches(object.version))
+    }
+    let copy = try store.copy("small", to: "twin", .absent)
+    try store.delete(["gone"])
+    let expected = [empty, large, counter, small, copy]
+    #expect(try store.objects(below: "") == expected)
+    #expect(try expected.map { try store.head($0.key) } == expected)
+    expectSame(try store.get("large")?.bytes ?? [], bytes)
+    #expect(try store.text("twin") == "small")
+    #expect(try server.log().count { $0.hasSuffix(" reset") || $0.hasSuffix(" 503") } > 3)
   }
 
   @Test("listings come in pages, also in ones without objects")
@@ -317,7 +347,7 @@ struct GCSStoreTests {
     settings.endpoint = server.address
     settings.partByteCount = 256 << 10
     let store = GCSStore(
-      bucket: "bucket", settings: settings, credentials: .anonymous, client: impatientClient,
+      bucket: "bucket", settings: settings, credentials: .anonymous, client: GCSServer.client,
       policy: eagerPolicy, counter: counter)
     _ = try store.put("x", .bytes(Self.bytes), .always)
     _ = try store.copy("x", to: "y")
@@ -330,7 +360,7 @@ struct GCSStoreTests {
   func opener() throws {
     let host = server.address
     let opener = StoreOpener(
-      client: impatientClient, policy: eagerPolicy,
+      client: GCSServer.client, policy: eagerPolicy,
       environment: { $0 == "STORAGE_EMULATOR_HOST" ? host : nil })
     let store = try opener.open("gs://bucket/data/")
     for key in ["a.csv", "b/a.csv", "b//x.csv", "c%20[1].csv", "z.txt"] {

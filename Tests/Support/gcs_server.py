@@ -17,6 +17,7 @@ stated beforehand), bearer tokens, an OAuth token endpoint at /token, a metadata
   rewrite     bytes that one rewrite call copies
   date        what the Date header says
   faults      [{"method", "match", "kind", "skip", "times", …}], see Faults
+  chaos       {"seed", "period"}: about one request in `period` goes wrong, which ones the seed says
 `GET /_log` gives the requests so far as lines `METHOD TARGET STATUS`, `GET /_headers` their headers,
 `GET /_forms` the forms that were sent to the token endpoint.
 """
@@ -72,13 +73,39 @@ class Faults:
     def __init__(self):
         self.lock = threading.Lock()
         self.all = []
+        self.chaos = None
+        self.seen = {}
 
     def set(self, faults):
         with self.lock:
             self.all = [dict(fault, seen=0) for fault in faults]
 
+    def set_chaos(self, chaos):
+        with self.lock:
+            self.chaos, self.seen = chaos, {}
+
+    def random(self, method, target):
+        """By method, path and attempt, so that threads in another order meet the same faults."""
+        path = urlsplit(target).path + ("?upload_id" if "upload_id" in target else "")
+        attempt = self.seen[method, path] = self.seen.get((method, path), 0) + 1
+        text = f"{self.chaos['seed']} {method} {path} {attempt}"
+        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        if number % self.chaos["period"]:
+            return None
+        number //= self.chaos["period"]
+        kinds = [
+            {"kind": "status", "status": 503}, {"kind": "status", "status": 429}, {"kind": "reset"},
+            {"kind": "lost"}, {"kind": "cut", "bytes": number // 8 % 100_000},
+            {"kind": "short", "bytes": number // 8 % 100},
+        ]
+        if method == "PUT":
+            kinds += [{"kind": "half"}, {"kind": "expire"}, {"kind": "damage"}]
+        return kinds[number % len(kinds)]
+
     def next(self, method, target):
         with self.lock:
+            if self.chaos is not None:
+                return self.random(method, target)
             for fault in self.all:
                 if fault["method"] not in (method, "*"):
                     continue
@@ -254,6 +281,8 @@ class Handler(BaseHTTPRequestHandler):
                 settings = json.loads(body)
                 if "faults" in settings:
                     state.faults.set(settings.pop("faults"))
+                if "chaos" in settings:
+                    state.faults.set_chaos(settings.pop("chaos"))
                 state.settings.update(settings)
                 answer = b""
             elif path == "/_log":
