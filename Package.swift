@@ -47,7 +47,8 @@ let package = Package(
     .target(
       name: "Pipelines",
       dependencies: [
-        "Core", "Kernels", "Formats", "Project", "Stores", "Lake", "Engines", "Auditing",
+        "Core", "Kernels", "Formats", "Project", "Transport", "Stores", "Lake", "Engines",
+        "Auditing",
       ]),
     .executableTarget(
       name: "sluice",

@@ -29,6 +29,9 @@ public final class StoreOpener: Sendable {
     google = GoogleCredentials(environment: environment, client: client, policy: policy)
   }
 
+  /// What the remote stores have moved so far: requests, retries, bytes.
+  public var transfers: TransferCounters.Snapshot { client.counters.snapshot }
+
   /// The store whose root is `uri`: a folder or a web address to which keys are appended.
   ///
   /// - Throws: `.badAddress`.

@@ -6,6 +6,12 @@ extension RunReport {
     [
       "format": 1, "run": .string(run), "status": .string(status.rawValue),
       "started": .string(started.description), "finished": .string(finished.description),
+      "transfers": [
+        "requests": .integer(Int64(transfers.requests)),
+        "retries": .integer(Int64(transfers.retries)),
+        "bytes_received": .integer(transfers.bytesReceived),
+        "bytes_sent": .integer(transfers.bytesSent),
+      ],
       "units": .array(units.map(\.json)), "notes": .array(notes.map { .string($0) }),
     ]
   }

@@ -21,6 +21,27 @@ public struct RunReport: Sendable {
   }
 
   public var status: Status
+  /// What went over the network.
+  public var transfers = Transfers()
+
+  /// Requests to web servers and object stores.
+  public struct Transfers: Sendable, Hashable {
+    public var requests = 0
+    /// Of these, those made because an earlier one failed.
+    public var retries = 0
+    /// Of bodies.
+    public var bytesReceived: Int64 = 0
+    public var bytesSent: Int64 = 0
+
+    public init(
+      requests: Int = 0, retries: Int = 0, bytesReceived: Int64 = 0, bytesSent: Int64 = 0
+    ) {
+      self.requests = requests
+      self.retries = retries
+      self.bytesReceived = bytesReceived
+      self.bytesSent = bytesSent
+    }
+  }
 }
 
 /// What became of one unit.

@@ -1,6 +1,7 @@
 import Core
 import Lake
 import Project
+import Transport
 
 /// Carries out what the planner finds: sources to their logs, then model after model, the intervals
 /// of a model several at once. Then again for files that are still waited for.
@@ -9,6 +10,7 @@ final class Runner {
   private let selection: Selection
   private let started: Instant
   private let id: RunID
+  private let transfersBefore: TransferCounters.Snapshot
   /// Begun with the first thing that changes the lake: a run with nothing to do writes nothing.
   private var active: ActiveRun?
   private var results: [UnitKey: UnitResult] = [:]
@@ -25,6 +27,7 @@ final class Runner {
     self.workspace = workspace
     self.selection = selection
     started = workspace.context.clock.now()
+    transfersBefore = workspace.opener.transfers
     id = RunID(start: started)
   }
 
@@ -233,9 +236,15 @@ final class Runner {
     } else {
       status = statuses.contains(.waiting) ? .waiting : .unchanged
     }
-    let report = RunReport(
+    var report = RunReport(
       run: id.rawValue, started: started, finished: clock.now(), units: units, notes: notes,
       status: status)
+    let transfers = workspace.opener.transfers
+    report.transfers = .init(
+      requests: transfers.requests - transfersBefore.requests,
+      retries: transfers.retries - transfersBefore.retries,
+      bytesReceived: transfers.bytesReceived - transfersBefore.bytesReceived,
+      bytesSent: transfers.bytesSent - transfersBefore.bytesSent)
     if let active {
       try workspace.lake.history.write(id, report.json.members ?? [])
       try active.finish()

@@ -10,6 +10,7 @@ struct RunRecord {
   var finished: Instant?
   var units: [UnitRecord]
   var notes: [String]
+  var transfers: RunReport.Transfers
 
   /// - Parameter json: A run's record; what it lacks is empty.
   init(_ json: JSON) {
@@ -22,6 +23,10 @@ struct RunRecord {
     finished = instant("finished")
     units = (json["units"]?.array ?? []).map { UnitRecord($0) }
     notes = (json["notes"]?.array ?? []).compactMap(\.string)
+    func moved(_ name: String) -> Int64 { json["transfers"]?[name]?.integer ?? 0 }
+    transfers = .init(
+      requests: Int(moved("requests")), retries: Int(moved("retries")),
+      bytesReceived: moved("bytes_received"), bytesSent: moved("bytes_sent"))
   }
 
   init(_ report: RunReport) { self.init(report.json) }

@@ -18,7 +18,17 @@ struct RunText {
     }
     for unit in record.units { out += warnings(unit) }
     for note in record.notes { out += "\(style.yellow("note:")) \(printable(note))\n" }
+    if isDetailed { out += transfers(record.transfers) }
     return out
+  }
+
+  /// What went over the network; empty where nothing did.
+  private func transfers(_ moved: RunReport.Transfers) -> String {
+    guard moved.requests > 0 else { return "" }
+    let retries =
+      moved.retries > 0 ? " (\(counted(moved.retries, "retry", plural: "retries")))" : ""
+    return "network: \(counted(moved.requests, "request"))\(retries), "
+      + "\(byteText(moved.bytesReceived)) received, \(byteText(moved.bytesSent)) sent\n"
   }
 
   /// Each failure with its place and what to do; empty where nothing failed.
