@@ -67,6 +67,8 @@ public final class Workspace: Sendable {
 
   var planner: Planner { Planner(self) }
 
+  var addresses: Addresses { Addresses(folder: project.directory) }
+
   /// This process's folder for temporary files, below the engine's spill folder. Gone in the end; a
   /// killed process's goes when the next one makes its own.
   ///

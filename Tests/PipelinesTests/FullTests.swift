@@ -178,4 +178,39 @@ struct FullTests {
     let report = try project.run()
     #expect(report.units[0].failure?.qualifiedCode == "store.notFound")
   }
+
+  @Test("a project that is copied elsewhere goes on with the same lake, and doubles nothing")
+  func moved() throws {
+    let project = try Self.project()
+    let lake = project.folder.appending(path: "shared-lake").path()
+    project.environment["SLUICE_LAKE"] = lake
+    try project.write("sluice.yaml", "lake: ${SLUICE_LAKE}\nengine: {use: duckdb, threads: 2}")
+    try project.run()
+    let copy = try TestProject()
+    copy.environment = project.environment
+    for part in ["sluice.yaml", "pipelines", "data"] {
+      let target = copy.folder.appending(path: part)
+      try? FileManager.default.removeItem(at: target)
+      try FileManager.default.copyItem(at: project.folder.appending(path: part), to: target)
+    }
+    try copy.write("data/2.csv", "customer,amount\nann,5\n")
+    let report = try copy.run()
+    #expect(report.status == .done, "\(report.failures)")
+    #expect(try copy.rows("SELECT total FROM totals ORDER BY ALL") == ["12", "20"])
+  }
+
+  @Test("rule 5: a narrowed pattern does not retract rows without being told to")
+  func narrowed() throws {
+    let project = try Self.project()
+    try project.write("data/2.csv", "customer,amount\nann,5\n")
+    try project.run()
+    let path = "pipelines/shop/pipeline.yaml"
+    let text = String(decoding: try project.read(path), as: UTF8.self)
+    try project.write(path, text.replacing("data/*.csv", with: "data/1.csv"))
+    let report = try project.run()
+    #expect(report.units[0].failure?.qualifiedCode == "lake.tooManyRemovals")
+    #expect(report.units[0].failure?.message.contains("definition") == true)
+    #expect(try project.run(Selection(allowRemovals: true)).status == .done)
+    #expect(try project.rows("SELECT total FROM totals ORDER BY ALL") == ["7", "20"])
+  }
 }

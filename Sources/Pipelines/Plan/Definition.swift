@@ -122,10 +122,10 @@ enum SourceFingerprint {
   }
 
   /// Where it looks, for the log (rule 5): a narrowed glob is told from files that went away.
-  static func location(_ source: Source) -> String {
+  static func location(_ source: Source, _ addresses: Addresses) -> String {
     switch source.origin {
-    case .files(let settings): hash("files " + settings.glob)
-    case .intervals(let settings): hash("intervals " + settings.uri.text)
+    case .files(let settings): hash("files " + addresses.key(of: settings.glob))
+    case .intervals(let settings): hash("intervals " + addresses.key(of: settings.uri.text))
     }
   }
 }

@@ -133,7 +133,8 @@ struct Planner {
 
   var sourcePlanner: SourcePlanner {
     SourcePlanner(
-      lake: workspace.lake, opener: workspace.opener, cancellation: cancellation)
+      lake: workspace.lake, opener: workspace.opener, addresses: workspace.addresses,
+      cancellation: cancellation)
   }
 
   private func sources(of node: Graph.Node, _ survey: Survey) -> [Survey.SourceKey] {

@@ -19,12 +19,18 @@ struct SourceView: Sendable {
 
   var batches: [SourceBatch] { logged.batches(of: changes) }
 
-  init(pipeline: String, source: Source, logged: LogState, changes: [FileChange]) {
+  private let addresses: Addresses
+
+  init(
+    pipeline: String, source: Source, logged: LogState, changes: [FileChange],
+    addresses: Addresses
+  ) {
+    self.addresses = addresses
     self.pipeline = pipeline
     self.source = source
     self.logged = logged
     self.changes = changes
-    let definition = SourceFingerprint.location(source)
+    let definition = SourceFingerprint.location(source, addresses)
     state = logged.applying(logged.batches(of: changes), definition: definition)
     byInterval = state.filesByInterval()
   }
@@ -35,8 +41,8 @@ struct SourceView: Sendable {
     guard let files = byInterval[tile], case .intervals(let settings) = source.origin else {
       return nil
     }
-    let address = settings.uri.expand(tile)
-    return files.first { $0.key == address } ?? files.max { $0.batch < $1.batch }
+    let key = addresses.key(of: settings.uri.expand(tile))
+    return files.first { $0.key == key } ?? files.max { $0.batch < $1.batch }
   }
 
   /// What kept a file of this interval from being looked at.
@@ -61,6 +67,7 @@ struct SourceView: Sendable {
 struct SourcePlanner {
   let lake: Lake
   let opener: StoreOpener
+  let addresses: Addresses
   let cancellation: Cancellation
 
   /// What of an interval source is of interest.
@@ -88,10 +95,12 @@ struct SourcePlanner {
     guard !view.changes.isEmpty else { return view }
     let log = lake.sourceLog(pipeline: view.pipeline, source: view.source.name)
     let state = try log.append(
-      view.changes, after: view.logged, definition: SourceFingerprint.location(view.source),
+      view.changes, after: view.logged,
+      definition: SourceFingerprint.location(view.source, addresses),
       clock: lake.clock)
     var appended = SourceView(
-      pipeline: view.pipeline, source: view.source, logged: state, changes: [])
+      pipeline: view.pipeline, source: view.source, logged: state, changes: [],
+      addresses: addresses)
     appended.obstacles = view.obstacles
     return appended
   }
@@ -110,7 +119,8 @@ struct SourcePlanner {
         count += 1
         try differ.add(
           ListedFile(
-            key: address, byteCount: object.byteCount, version: object.version.rawValue))
+            key: addresses.key(of: address), byteCount: object.byteCount,
+            version: object.version.rawValue))
       }
     }
     var changes = differ.finish()
@@ -119,12 +129,16 @@ struct SourcePlanner {
         .notFound, "source '\(source.name)' of pipeline '\(pipeline)': there is no such file",
         at: Place(file: settings.glob), advice: "check the address in \(source.place)")
     }
-    changes = try confirmRemovals(changes)
+    let definition = SourceFingerprint.location(source, addresses)
+    // Where the source looks elsewhere now, files of the old place are no longer its own, whether
+    // they are there or not; only the guard stands between them and their retraction.
+    if logged.definition == definition { changes = try confirmRemovals(changes) }
     try RemovalGuard.check(
-      changes, against: logged, source: source.name,
-      definition: SourceFingerprint.location(source),
+      changes, against: logged, source: source.name, definition: definition,
       maxRemoved: settings.maxRemovedPercent / 100, allowsRemovals: allowRemovals)
-    return SourceView(pipeline: pipeline, source: source, logged: logged, changes: changes)
+    return SourceView(
+      pipeline: pipeline, source: source, logged: logged, changes: changes,
+      addresses: addresses)
   }
 
   /// Rule 5: a removal is believed only when a HEAD says so too.
@@ -133,7 +147,7 @@ struct SourcePlanner {
     guard !removed.isEmpty else { return changes }
     let gone = try concurrently(removed, limit: 8) { change in
       try cancellation.check()
-      return try opener.head(change.file.key) == nil
+      return try opener.head(addresses.address(of: change.file.key)) == nil
     }.map { try $0.get() }
     let kept = Set(zip(removed, gone).filter { !$0.1 }.map(\.0.file.key))
     return changes.filter { $0.kind != .removed || !kept.contains($0.file.key) }
@@ -146,15 +160,15 @@ struct SourcePlanner {
     _ logged: LogState, _ wanted: Wanted
   ) throws -> SourceView {
     let tiles = wanted.tiles.filter { tile in
-      logged[settings.uri.expand(tile)] == nil || wanted.recheck(tile)
+      logged[addresses.key(of: settings.uri.expand(tile))] == nil || wanted.recheck(tile)
     }
     let found = concurrently(tiles, limit: 8) { tile -> ListedFile? in
       try cancellation.check()
       let address = settings.uri.expand(tile)
       guard let object = try opener.head(address) else { return nil }
       return ListedFile(
-        key: address, byteCount: object.byteCount, version: object.version.rawValue,
-        interval: tile)
+        key: addresses.key(of: address), byteCount: object.byteCount,
+        version: object.version.rawValue, interval: tile)
     }
     var listing: [ListedFile] = []
     var obstacles: [Interval: any AnyFailure] = [:]
@@ -169,7 +183,7 @@ struct SourcePlanner {
     listing.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     var view = SourceView(
       pipeline: pipeline, source: source, logged: logged,
-      changes: try logged.diff(listing: listing, isComplete: false))
+      changes: try logged.diff(listing: listing, isComplete: false), addresses: addresses)
     view.obstacles = obstacles
     return view
   }

@@ -99,7 +99,8 @@ struct QueryBuilder {
     copies[name] = local
     let files = try zip(objects, local).map { object, copy in
       InputFile(
-        path: copy.path, name: object.key, byteCount: try byteCount(of: object, at: copy))
+        path: copy.path, name: workspace.addresses.address(of: object.key),
+        byteCount: try byteCount(of: object, at: copy))
     }
     return try DelimitedSource(
       files: files, format: try format(of: source),
@@ -112,7 +113,8 @@ struct QueryBuilder {
     var done: Int64 = 0
     return try objects.map { logged in
       try cancellation.check()
-      let (store, key) = try workspace.opener.locate(logged.key)
+      let (store, key) = try workspace.opener.locate(
+        workspace.addresses.address(of: logged.key))
       let object = Object(
         key: key, byteCount: logged.byteCount, version: Version(logged.version))
       let before = done
@@ -139,11 +141,13 @@ struct QueryBuilder {
   func expectUnchanged() throws {
     let read = [unit.inputs.objects, unit.inputs.files].flatMap { $0.values.joined() }
     for logged in read {
-      let (store, key) = try workspace.opener.locate(logged.key)
+      let (store, key) = try workspace.opener.locate(
+        workspace.addresses.address(of: logged.key))
       guard store.localPath(key) != nil else { continue }
       guard try store.head(key)?.version == Version(logged.version) else {
         throw StoreError(
-          .changed, "the file was changed while it was read", at: Place(file: logged.key),
+          .changed, "the file was changed while it was read",
+          at: Place(file: workspace.addresses.address(of: logged.key)),
           advice: "run again; write new files under new names")
       }
     }
