@@ -15,9 +15,9 @@ BUILD = "$(SWIFT)" build $$([ -t 1 ] || echo --quiet)
 # The Swift runtime goes into the binary, which then runs where there is no toolchain.
 RELEASE = $(BUILD) -c release --static-swift-stdlib
 
-# Homebrew keeps these two out of pkg-config's way.
+# Homebrew keeps these three out of pkg-config's way.
 ifeq ($(shell uname -s),Darwin)
-export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
+export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
 .PHONY: help setup build demo test lint format bench clean

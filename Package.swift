@@ -17,6 +17,9 @@ let package = Package(
       name: "CJansson", pkgConfig: "jansson",
       providers: [.apt(["libjansson-dev"]), .brew(["jansson"])]),
     .systemLibrary(
+      name: "CExpat", pkgConfig: "expat",
+      providers: [.apt(["libexpat1-dev"]), .brew(["expat"])]),
+    .systemLibrary(
       name: "CYaml", pkgConfig: "yaml-0.1",
       providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
     .systemLibrary(
@@ -39,7 +42,8 @@ let package = Package(
 
     .target(name: "Formats", dependencies: ["Core", "Kernels"]),
     .target(name: "Project", dependencies: ["Core", "Kernels", "CYaml"]),
-    .target(name: "Transport", dependencies: ["Core", "CCurl", "CCrypto"]),
+    .target(
+      name: "Transport", dependencies: ["Core", "Kernels", "CCurl", "CCrypto", "CExpat"]),
     .target(name: "Stores", dependencies: ["Core", "Kernels", "Transport"]),
     .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores"]),
     .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),
@@ -61,7 +65,7 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
     .testTarget(name: "ProjectTests", dependencies: ["Project"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
-    .testTarget(name: "StoresTests", dependencies: ["Stores", "TestSupport"]),
+    .testTarget(name: "StoresTests", dependencies: ["Stores", "Transport", "TestSupport"]),
     .testTarget(name: "LakeTests", dependencies: ["Lake"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),

@@ -20,6 +20,8 @@ final class Exchange {
 
   private let receive: (HTTPResponse, UnsafeRawBufferPointer) throws -> Void
   private let file: Int32
+  /// Where in the file the body starts.
+  private let fileOffset: Int64
   private var bodyOffset: Int64 = 0
   let bodyCount: Int64
 
@@ -34,18 +36,30 @@ final class Exchange {
     self.counters = counters
     self.receive = receive
     switch request.body {
-    case .none: (file, bodyCount) = (-1, 0)
-    case .bytes(let bytes): (file, bodyCount) = (-1, Int64(bytes.count))
+    case .none: (file, fileOffset, bodyCount) = (-1, 0, 0)
+    case .bytes(let bytes): (file, fileOffset, bodyCount) = (-1, 0, Int64(bytes.count))
     case .file(let path):
-      var status = stat()
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
-        let reason = String(cString: strerror(errno))
-        if descriptor >= 0 { close(descriptor) }
-        throw TransportError(.body, "cannot send this file: \(reason)", at: Place(file: path))
-      }
-      (file, bodyCount) = (descriptor, Int64(status.st_size))
+      let (descriptor, byteCount) = try Exchange.open(path)
+      (file, fileOffset, bodyCount) = (descriptor, 0, byteCount)
+    case .filePart(let path, let range):
+      let (descriptor, _) = try Exchange.open(path)
+      (file, fileOffset, bodyCount) = (descriptor, range.lowerBound, Int64(range.count))
     }
+  }
+
+  private static func open(_ path: String) throws -> (descriptor: Int32, byteCount: Int64) {
+    var status = stat()
+    #if canImport(Glibc)
+      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    #else
+      let descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC)
+    #endif
+    guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
+      let reason = String(cString: strerror(errno))
+      if descriptor >= 0 { close(descriptor) }
+      throw TransportError(.body, "cannot send this file: \(reason)", at: Place(file: path))
+    }
+    return (descriptor, Int64(status.st_size))
   }
 
   deinit { if file >= 0 { close(file) } }
@@ -96,7 +110,8 @@ final class Exchange {
       }
     } else {
       // A file that became shorter would leave the server waiting for the rest.
-      guard pread(file, buffer.baseAddress!, wanted, off_t(bodyOffset)) == wanted else {
+      let position = off_t(fileOffset + bodyOffset)
+      guard pread(file, buffer.baseAddress!, wanted, position) == wanted else {
         return nil
       }
     }

@@ -19,6 +19,8 @@ public struct HTTPRequest: Sendable {
     case bytes([UInt8])
     /// A local file, streamed.
     case file(path: String)
+    /// Some bytes of a local file, streamed.
+    case filePart(path: String, Range<Int64>)
   }
 
   public var method: Method
@@ -34,6 +36,9 @@ public struct HTTPRequest: Sendable {
   /// Whether user and password may come from `.netrc`, where `credentials` is nil: libcurl looks up
   /// each host of a redirect by its own name.
   public var usesNetrc = false
+  /// Signed requests are for exactly this URL: dot segments in its path are sent as they are, and a
+  /// redirect is an answer.
+  public var isVerbatim = false
 
   public init(
     _ method: Method = .get, _ url: String, headers: [(name: String, value: String)] = [],

@@ -26,6 +26,8 @@ extension Failure.Code where Domain == TransportDomain {
   public static var body: Self { .init(rawValue: "body") }
   /// Credentials are missing, unreadable or refused by whoever gives out tokens.
   public static var credentials: Self { .init(rawValue: "credentials") }
+  /// An answer that is not in the form its protocol wants.
+  public static var malformed: Self { .init(rawValue: "malformed") }
   public static var failed: Self { .init(rawValue: "failed") }
 }
 

@@ -1,0 +1,174 @@
+import Core
+import Kernels
+import Synchronization
+
+/// Signs requests to AWS and what speaks its protocols: Signature Version 4, in headers.
+///
+/// Our own, because the libcurl of Debian 12 signs some queries and encodings wrongly (rule 30).
+/// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+public final class SigV4: Sendable {
+  /// What the signature says of the body.
+  public enum Payload: Sendable, Hashable {
+    /// The connection protects it; for S3 over TLS.
+    case unsigned
+    /// Its SHA-256, 64 hexadecimal digits.
+    case sha256(String)
+
+    public static let empty = Payload.sha256(hexText(Kernels.sha256([])))
+
+    public static func bytes(_ bytes: [UInt8]) -> Payload {
+      bytes.isEmpty ? .empty : .sha256(hexText(Kernels.sha256(bytes)))
+    }
+
+    var text: String {
+      switch self {
+      case .unsigned: "UNSIGNED-PAYLOAD"
+      case .sha256(let text): text
+      }
+    }
+  }
+
+  /// The service's name in its scope: `s3`, `sts`.
+  public let service: String
+
+  private struct KeyName: Hashable {
+    let secret: String
+    let date: String
+    let region: String
+  }
+  /// A key holds for a day and a region.
+  private let keys = Mutex<[KeyName: [UInt8]]>([:])
+
+  public init(service: String) { self.service = service }
+
+  /// Adds the headers that sign the request: `X-Amz-Date`, `X-Amz-Security-Token` where there is a
+  /// token, `X-Amz-Content-Sha256` for S3, and `Authorization`.
+  ///
+  /// - Parameters:
+  ///   - request: Its URL is percent-encoded. All of its headers are signed, and `Host`; its range
+  ///     is not.
+  ///   - time: By the server's clock, within 15 minutes.
+  public func sign(
+    _ request: inout HTTPRequest, as credentials: AWSCredentials, region: String,
+    payload: Payload, at time: Instant
+  ) {
+    let stamp = SigV4.stamp(time)
+    request.headers.append(("X-Amz-Date", stamp))
+    if let token = credentials.sessionToken {
+      request.headers.append(("X-Amz-Security-Token", token))
+    }
+    if service == "s3" { request.headers.append(("X-Amz-Content-Sha256", payload.text)) }
+    let (canonical, signedHeaders) = canonicalRequest(request, payload)
+    let date = String(stamp.prefix(8))
+    let scope = "\(date)/\(region)/\(service)/aws4_request"
+    let toSign =
+      "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(hexText(Kernels.sha256(Array(canonical.utf8))))"
+    let key = key(credentials.secretAccessKey, date, region)
+    let signature = hexText(hmacSHA256(key: key, message: Array(toSign.utf8)))
+    request.headers.append(
+      (
+        "Authorization",
+        "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), "
+          + "SignedHeaders=\(signedHeaders), Signature=\(signature)"
+      ))
+  }
+
+  /// The request in the one form that both sides can compute.
+  func canonicalRequest(
+    _ request: HTTPRequest, _ payload: Payload
+  ) -> (text: String, signedHeaders: String) {
+    let url = URLParts(request.url)
+    var values: [String: [String]] = ["host": [url.host]]
+    for (name, value) in request.headers {
+      values[name.lowercased(), default: []].append(SigV4.plain(value))
+    }
+    let names = values.keys.sorted(by: precede)
+    let headers = names.map { "\($0):\(values[$0]!.joined(separator: ","))\n" }.joined()
+    let signedHeaders = names.joined(separator: ";")
+    let lines = [
+      request.method.rawValue, path(url.path), SigV4.query(url.query), headers, signedHeaders,
+      payload.text,
+    ]
+    return (lines.joined(separator: "\n"), signedHeaders)
+  }
+
+  /// S3 signs the path as it is sent; elsewhere it is encoded once more, without dot segments.
+  private func path(_ path: Substring) -> String {
+    if service == "s3" { return path.isEmpty ? "/" : String(path) }
+    var segments: [Substring] = []
+    let parts = path.split(separator: "/")
+    for part in parts {
+      switch part {
+      case ".": break
+      case "..": _ = segments.popLast()
+      default: segments.append(part)
+      }
+    }
+    let end = path.hasSuffix("/") && !segments.isEmpty ? "/" : ""
+    return "/" + segments.map { uriEncoded(String($0)) }.joined(separator: "/") + end
+  }
+
+  /// Encoded alike, and sorted by name, then value.
+  private static func query(_ query: Substring) -> String {
+    let pairs = query.split(separator: "&").map { pair in
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      return (
+        uriEncoded(uriDecoded(parts[0])), parts.count == 2 ? uriEncoded(uriDecoded(parts[1])) : ""
+      )
+    }
+    return pairs.sorted { $0.0 == $1.0 ? precede($0.1, $1.1) : precede($0.0, $1.0) }
+      .map { "\($0.0)=\($0.1)" }.joined(separator: "&")
+  }
+
+  /// Without spaces at the ends, and with one where there are several.
+  private static func plain(_ value: String) -> String {
+    value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+  }
+
+  private func key(_ secret: String, _ date: String, _ region: String) -> [UInt8] {
+    let name = KeyName(secret: secret, date: date, region: region)
+    if let key = keys.withLock({ $0[name] }) { return key }
+    var key = Array("AWS4\(secret)".utf8)
+    for part in [date, region, service, "aws4_request"] {
+      key = hmacSHA256(key: key, message: Array(part.utf8))
+    }
+    keys.withLock {
+      // Yesterday's keys, and those of tokens that expired.
+      if $0.count >= 100 { $0.removeAll() }
+      $0[name] = key
+    }
+    return key
+  }
+
+  /// `20130524T000000Z`.
+  static func stamp(_ time: Instant) -> String {
+    let civil = CivilTime(time)
+    let text = "\(civil.dateText)T\(civil.clockText)Z"
+    return text.filter { $0 != "-" && $0 != ":" }
+  }
+}
+
+/// The parts of a URL that a signature covers.
+struct URLParts {
+  /// As libcurl sends it: with the port where it is not the scheme's own.
+  let host: String
+  let path: Substring
+  let query: Substring
+
+  init(_ url: String) {
+    let scheme = url.prefix { $0 != ":" }.lowercased()
+    let rest = url.dropFirst(scheme.count + 3)
+    let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
+    var host = rest[..<end].lowercased()
+    let ownPort = scheme == "https" ? ":443" : ":80"
+    if host.hasSuffix(ownPort) { host.removeLast(ownPort.count) }
+    self.host = host
+    let target = rest[end...].prefix { $0 != "#" }
+    path = target.prefix { $0 != "?" }
+    query = target.dropFirst(path.count + 1)
+  }
+}
+
+private func precede(_ a: String, _ b: String) -> Bool {
+  a.utf8.lexicographicallyPrecedes(b.utf8)
+}
