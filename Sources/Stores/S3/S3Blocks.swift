@@ -1,0 +1,164 @@
+import Core
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The later part of a large object, fetched block by block on several threads and given out in
+/// order.
+///
+/// Threads run at most a few blocks ahead of the reader, so memory does not grow with the object.
+/// All reads of a service share a number of threads; one that finds none free has its single stream.
+final class S3Blocks: Sendable {
+  /// The first byte that comes by blocks.
+  let start: Int64
+
+  private struct State {
+    var nextToFetch = 0
+    var nextToGive = 0
+    var isStopped = false
+    var fetched: [Int: Result<[UInt8], any Error>] = [:]
+  }
+  private let monitor = Monitor(State())
+  private let ranges: [Range<Int64>]
+  private let store: S3Store
+  private let object: Object
+  /// Cancelled with the read, and when it ends for another reason.
+  private let stopping = Cancellation()
+  private let outer: Cancellation
+  private let threads = Mutex<[Thread]>([])
+
+  private struct Thread: @unchecked Sendable {
+    // A thread's name is a value; it is joined once.
+    let name: pthread_t
+  }
+
+  /// Threads of all reads of this process.
+  private static let busy = Atomic<Int>(0)
+  private static let maximumBusy = 16
+
+  /// Starts fetching.
+  ///
+  /// - Returns: nil where the object is too small to be worth it, or too many others are at it.
+  init?(_ store: S3Store, _ object: Object, _ wanted: Range<Int64>, _ outer: Cancellation) {
+    let size = store.service.configuration.blockByteCount
+    let count = store.service.configuration.parallelism
+    guard count > 1, wanted.upperBound - wanted.lowerBound >= 4 * size else { return nil }
+    guard S3Blocks.busy.add(count, ordering: .relaxed).newValue <= S3Blocks.maximumBusy else {
+      S3Blocks.busy.subtract(count, ordering: .relaxed)
+      return nil
+    }
+    self.store = store
+    self.object = object
+    self.outer = outer
+    let start = wanted.lowerBound + size
+    self.start = start
+    ranges = stride(from: start, to: wanted.upperBound, by: Int(size)).map {
+      $0..<min($0 + size, wanted.upperBound)
+    }
+    threads.withLock { threads in
+      threads = (0..<count).map { _ in Thread(name: startThread { self.fetch() }) }
+    }
+  }
+
+  /// Gives out all blocks, in order, on the calling thread.
+  func deliver(_ sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+    for index in ranges.indices {
+      let block = try outer.withHandler({ self.monitor.change { $0.isStopped = true } }) {
+        monitor.wait { state -> Result<[UInt8], any Error>? in
+          if state.isStopped { return .failure(Cancelled()) }
+          guard let block = state.fetched.removeValue(forKey: index) else { return nil }
+          state.nextToGive = index + 1
+          return block
+        }
+      }
+      try block.get().withUnsafeBytes { try sink($0) }
+    }
+  }
+
+  /// Ends the threads and waits for them. May be called again.
+  func stop() {
+    stopping.cancel()
+    monitor.change { $0.isStopped = true }
+    let ended = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in ended { pthread_join(thread.name, nil) }
+    S3Blocks.busy.subtract(ended.count, ordering: .relaxed)
+  }
+
+  /// What each thread does.
+  private func fetch() {
+    let ahead = store.service.configuration.parallelism + 1
+    while true {
+      let next = monitor.wait { state -> Int?? in
+        if state.isStopped || state.nextToFetch == self.ranges.count { return .some(nil) }
+        guard state.nextToFetch < state.nextToGive + ahead else { return nil }
+        state.nextToFetch += 1
+        return .some(state.nextToFetch - 1)
+      }
+      guard let index = next else { return }
+      let block = Result { try fetch(ranges[index]) }
+      monitor.change { $0.fetched[index] = block }
+      if case .failure = block { return }
+    }
+  }
+
+  private func fetch(_ range: Range<Int64>) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(range.count)
+    try withoutActuallyEscaping({ bytes.append(contentsOf: $0) }) {
+      (sink: @escaping (UnsafeRawBufferPointer) throws -> Void) in
+      let reading = S3Reading(
+        store: store, key: object.key, range: range, ifMatch: object.version, sink: sink)
+      _ = try outer.withHandler({ self.stopping.cancel() }) { try reading.run(stopping) }
+    }
+    return bytes
+  }
+}
+
+/// State that threads wait on. Calls `pthread_cond_wait`.
+final class Monitor<State>: @unchecked Sendable {
+  // The state is touched only under the lock.
+  private var state: State
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init(_ state: State) {
+    self.state = state
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(changed, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(changed)
+    pthread_mutex_destroy(lock)
+    changed.deallocate()
+    lock.deallocate()
+  }
+
+  /// Changes the state and wakes all who wait.
+  func change(_ body: (inout State) -> Void) {
+    pthread_mutex_lock(lock)
+    body(&state)
+    pthread_cond_broadcast(changed)
+    pthread_mutex_unlock(lock)
+  }
+
+  /// Asks `body` after each change until it has an answer, and wakes all who wait.
+  func wait<Answer>(_ body: (inout State) -> Answer?) -> Answer {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    while true {
+      if let answer = body(&state) {
+        pthread_cond_broadcast(changed)
+        return answer
+      }
+      pthread_cond_wait(changed, lock)
+    }
+  }
+}
