@@ -12,6 +12,7 @@ public final class StoreOpener: Sendable {
   private let wrap: @Sendable (any Store) -> any Store
   private let environment: Environment
   private let google: GoogleCredentials
+  private let s3 = Mutex<S3Service?>(nil)
   private let opened = Mutex<[String: any Store]>([:])
 
   /// - Parameters:
@@ -75,6 +76,20 @@ public final class StoreOpener: Sendable {
       return GCSStore(
         bucket: bucket, prefix: prefix, settings: GCSSettings(environment: environment),
         credentials: google, client: client, policy: policy)
+    case .s3:
+      let (bucket, prefix) = uri.bucketAndPrefix(of: root)
+      return S3Store(bucket: bucket, prefix: prefix, service: try amazon())
+    }
+  }
+
+  /// What all S3 stores share, made by the first of them.
+  private func amazon() throws -> S3Service {
+    try s3.withLock { service in
+      if let service { return service }
+      let made = try S3Service.fromEnvironment(
+        AWSEnvironment(variable: environment), client: client, policy: policy)
+      service = made
+      return made
     }
   }
 }

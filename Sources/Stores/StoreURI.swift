@@ -15,7 +15,7 @@ import Transport
 /// | `data/x.txt` | the same, below the folder given as `relativeTo` |
 /// | `file:/data/a%20b`, `file:///data/a%20b` | a path, percent-decoded |
 /// | `https://host/a%20b?x=1` | a web address; stays encoded, and its key keeps the query |
-/// | `gs://bucket/a b//c%20d` | a bucket and a name in it, taken literally, `//` included |
+/// | `s3://bucket/a b//c%20d`, `gs://…` | a bucket and a name in it, taken literally, `//` included |
 ///
 /// Local paths are made plain: repeated slashes, `.` and `..` are resolved by their text, without looking
 /// at links, so that one place has one name.
@@ -23,6 +23,8 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
   public enum Kind: Sendable, Hashable {
     case local
     case http
+    /// A bucket of S3, or of what speaks its protocol.
+    case s3
     /// A bucket of Google Cloud Storage.
     case gs
   }
@@ -48,6 +50,7 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
       let decoded = try percentDecoded(path, given: text)
       self.init(localPath: try StoreURI.absolute(decoded, folder, given: text))
     case "http", "https": try self.init(web: text)
+    case "s3": try self.init(bucket: text, .s3)
     case "gs": try self.init(bucket: text, .gs)
     case .some(let scheme): throw StoreURI.unknown(scheme, in: text)
     }
@@ -120,7 +123,7 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
     case .local: break
     case .http: while root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
     // Names may well end in a slash; the last one separates.
-    case .gs: if root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
+    case .s3, .gs: if root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
     }
     return String(root)
   }
@@ -140,7 +143,7 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
   public func split() throws -> (root: String, key: String) {
     switch kind {
     case .http: return (origin, String(path.drop { $0 == "/" }))
-    case .gs:
+    case .s3, .gs:
       guard path.utf8.count > 1 else {
         throw StoreURI.bad("a bucket where an object should be", origin + path)
       }
@@ -201,23 +204,18 @@ extension StoreURI {
   }
 
   static func unknown(_ scheme: String, in text: String) -> StoreError {
-    if scheme == "s3" {
-      return bad(
-        "this build reads and writes local folders and gs:, and reads http(s); s3: is not in it",
-        text)
-    }
     let advice = nearest(to: scheme, among: known).map { "did you mean \($0):?" }
     return StoreError(
       .badAddress, "no store understands addresses that start with \(scheme):",
       at: Place(file: redactedURL(text)),
-      advice: advice ?? "use a path, file:, gs:, http: or https:",
+      advice: advice ?? "use a path, file:, s3:, gs:, http: or https:",
       exitCode: 2)
   }
 
   static func bad(_ why: String, _ text: String) -> StoreError {
     StoreError(
       .badAddress, why, at: Place(file: redactedURL(text)),
-      advice: "use a path, file:, gs:, http: or https:", exitCode: 2)
+      advice: "use a path, file:, s3:, gs:, http: or https:", exitCode: 2)
   }
 
   /// Resolves repeated slashes, `.` and `..` in an absolute path, by text alone.

@@ -27,6 +27,8 @@ struct StoreURITests {
     ("gs://b-u.k_t/a b//c%20?d#e", "gs://b-u.k_t/a b//c%20?d#e", "gs://b-u.k_t", "a b//c%20?d#e"),
     ("GS://b/a/../b/", "gs://b/a/../b", "gs://b", "a/../b/"),
     ("gs://b//x", "gs://b//x", "gs://b", "/x"),
+    ("s3://b-k.t/a b//c%20?d#e", "s3://b-k.t/a b//c%20?d#e", "s3://b-k.t", "a b//c%20?d#e"),
+    ("S3://b/a/../b/", "s3://b/a/../b", "s3://b", "a/../b/"),
   ]
 
   @Test("addresses are taken apart", arguments: cases)
@@ -46,8 +48,8 @@ struct StoreURITests {
       "", "rel", "file:", "file://other/x", "file://", "file:///a%2", "file:///a%zz",
       "file:///a%00b",
       "file:///a%2Fb", "file:///%FF", "http:/x", "https://", "https:///x", "http://a b/",
-      "http://h/a\nb", "s3://bucket/x", "gs://", "gs:b/x", "gs://k@b/x", "gs://b?/x", "htps://h/x",
-      "ftp://h/x", "/a\0b",
+      "http://h/a\nb", "s3://", "s3:b/x", "s3://k@b/x", "gs://", "gs:b/x", "gs://k@b/x",
+      "gs://b?/x", "htps://h/x", "ftp://h/x", "/a\0b",
       "file:///+%+1",
     ])
   func refused(_ text: String) {

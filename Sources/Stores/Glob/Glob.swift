@@ -12,7 +12,7 @@ import Core
 ///
 /// As in a shell, names that start with a dot are matched by a pattern that starts with one, and by
 /// nothing else. `[*]` is a star that is none, and so is `%2A` after `file:`, where paths are
-/// percent-decoded. In a bucket's address (`gs://bucket/data/*.csv`) the name may hold them, and is
+/// percent-decoded. In a bucket's address (`s3://bucket/data/*.csv`) the name may hold them, and is
 /// otherwise taken literally. A web address has no patterns: it is always one object.
 public struct Glob: Sendable {
   /// Where to list: the folder, or the web server, that holds everything that can match.
@@ -62,7 +62,7 @@ public struct Glob: Sendable {
   /// Whether an address has wildcards, without a look at whether they are well formed.
   public static func hasWildcard(_ address: String) -> Bool {
     switch StoreURI.scheme(of: address) {
-    case nil, "file", "gs": address.utf8.contains { GlobText.wildcards.contains($0) }
+    case nil, "file", "s3", "gs": address.utf8.contains { GlobText.wildcards.contains($0) }
     default: false
     }
   }

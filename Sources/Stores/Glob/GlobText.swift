@@ -41,7 +41,7 @@ struct GlobText {
   /// - Returns: nil where the address is another one.
   init?(nameIn address: String) throws {
     let uri = try StoreURI(address)
-    guard uri.kind == .gs else { return nil }
+    guard uri.kind == .s3 || uri.kind == .gs else { return nil }
     elements = uri.path.utf8.dropFirst().map { Element(byte: $0, isLiteral: false) }
   }
 

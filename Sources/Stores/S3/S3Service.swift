@@ -21,10 +21,13 @@ struct S3Request {
 /// of buckets.
 final class S3Service: Sendable {
   /// Amazon's, or what the environment puts in its place.
-  static func fromEnvironment(client: HTTPClient, policy: RetryPolicy) throws -> S3Service {
+  static func fromEnvironment(
+    _ environment: AWSEnvironment, client: HTTPClient, policy: RetryPolicy
+  ) throws -> S3Service {
     S3Service(
-      try S3Configuration(.process),
-      credentials: AWSCredentialChain.shared, client: client, policy: policy)
+      try S3Configuration(environment),
+      credentials: AWSCredentialChain(environment: environment, client: client), client: client,
+      policy: policy)
   }
 
   let configuration: S3Configuration

@@ -133,20 +133,3 @@ func xmlEscaped(_ text: String) -> String {
   }
   return escaped
 }
-
-/// Base64 with padding (RFC 4648).
-func base64(_ bytes: [UInt8]) -> String {
-  let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  var text: [UInt8] = []
-  for start in stride(from: 0, to: bytes.count, by: 3) {
-    let group = bytes[start..<min(start + 3, bytes.count)]
-    var value = 0
-    for byte in group { value = value << 8 | Int(byte) }
-    value <<= 8 * (3 - group.count)
-    for place in 0..<4 {
-      let isPadding = place > group.count
-      text.append(isPadding ? UInt8(ascii: "=") : digits[value >> (18 - 6 * place) & 63])
-    }
-  }
-  return String(decoding: text, as: UTF8.self)
-}

@@ -12,9 +12,6 @@ import Synchronization
 /// 5. A container's: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `…_FULL_URI`.
 /// 6. The machine's: instance metadata, version 2.
 public final class AWSCredentialChain: AWSCredentialSource {
-  /// The process's chain.
-  public static let shared = AWSCredentialChain()
-
   let environment: AWSEnvironment
   let client: HTTPClient
   let policy: RetryPolicy

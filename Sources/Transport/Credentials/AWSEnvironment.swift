@@ -11,12 +11,12 @@ import Core
 /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
 public struct AWSEnvironment: Sendable {
   /// A variable's value; nil where it is not set or empty.
-  public var variable: @Sendable (String) -> String?
+  public var variable: Environment
   /// The bytes of a file; nil where there is none.
   public var file: @Sendable (String) -> [UInt8]?
 
   public init(
-    variable: @escaping @Sendable (String) -> String?,
+    variable: @escaping Environment,
     file: @escaping @Sendable (String) -> [UInt8]? = readFile
   ) {
     self.variable = { name in variable(name).flatMap { $0.isEmpty ? nil : $0 } }
@@ -24,9 +24,7 @@ public struct AWSEnvironment: Sendable {
   }
 
   /// The process's own.
-  public static let process = AWSEnvironment(variable: {
-    getenv($0).map { String(cString: $0) }
-  })
+  public static let process = AWSEnvironment(variable: processEnvironment)
 
   /// A switch: `true`, `1`, `yes` and `on` turn it on; nil where it is not set.
   public func flag(_ name: String) -> Bool? {
