@@ -40,6 +40,7 @@ public final class PythonTool: @unchecked Sendable {
 
   public struct Failed: Error, CustomStringConvertible {
     public let description: String
+    public init(description: String) { self.description = description }
   }
 
   public init(_ script: String, _ arguments: [String] = []) throws {

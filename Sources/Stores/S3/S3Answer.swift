@@ -26,7 +26,12 @@ struct S3Answer {
 
   /// Long operations send their status before they know how they end.
   private static func isError(_ body: [UInt8]) -> Bool {
-    body.count < 64 << 10 && body.firstRange(of: Array("<Error>".utf8)) != nil
+    guard body.count < 64 << 10, body.firstRange(of: Array("<Error>".utf8)) != nil else {
+      return false
+    }
+    var root: String?
+    try? readXML(body, started: { root = root ?? $0 }, ended: { _, _ in })
+    return root == "Error"
   }
 
   var isSuccess: Bool { response.isSuccess && code == nil }
@@ -83,6 +88,8 @@ struct S3Answer {
       (.denied, "the credentials have expired", "log in again, or renew AWS_SESSION_TOKEN", false)
     case _ where isSkewed:
       (.denied, "this machine's clock is wrong", "set the clock", false)
+    case ("InvalidObjectState", _):
+      (.denied, "the object is archived", "restore it from its storage class first", false)
     case ("AccessDenied", _), (_, 401), (_, 403):
       (
         .denied, "S3 denies access",
@@ -92,8 +99,6 @@ struct S3Answer {
     case (_, 301), (_, 307), (_, 308):
       (.failed, "the bucket is in another region", "set AWS_REGION to the bucket's region", true)
     case ("NoSuchKey", _), (nil, 404): (.notFound, "there is no such object", nil, false)
-    case ("InvalidObjectState", _):
-      (.denied, "the object is archived", "restore it from its storage class first", false)
     case (_, 412):
       (.changed, "the object is no longer the version that was listed", "list again", false)
     case _ where isThrottled:

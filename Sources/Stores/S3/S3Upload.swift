@@ -23,8 +23,18 @@ struct S3Upload {
   /// - Throws: As `put` does; the upload is then given up, and its parts with it.
   func run() throws -> Object {
     // Gigabytes for a condition that is broken already would be a pity.
-    if condition == .absent, try store.head(key) != nil {
-      throw store.conditionFailed(key, "the object exists already")
+    switch condition {
+    case .always: break
+    case .absent:
+      if try store.head(key) != nil {
+        throw store.conditionFailed(key, "the object exists already")
+      }
+    case .matches(let version):
+      let current = try store.head(key)
+      guard current?.version == version else {
+        throw store.conditionFailed(
+          key, current == nil ? "the object is gone" : "the object was replaced meanwhile")
+      }
     }
     return try store.service.policy.run(
       cancellation: .never, onRetry: { store.service.client.counters.add(retries: 1) }
