@@ -16,7 +16,7 @@ struct S3FaultTests {
   ) -> @Sendable (WebServer.Request) -> S3Proxy.Fault? {
     let left = Mutex(count)
     return { request in
-      guard request.method == method, !request.target.contains(".sluice-probe") else { return nil }
+      guard request.method == method, !request.target.contains(".sluice-probe-") else { return nil }
       return left.withLock { left in
         guard left > 0 else { return nil }
         left -= 1

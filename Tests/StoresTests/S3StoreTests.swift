@@ -129,9 +129,9 @@ struct S3StoreTests {
     let store = try Moto.store {
       $0.partThreshold = 6 << 20
       $0.minimumPartByteCount = 5 << 20
-      $0.blockByteCount = 1 << 20
+      $0.blockByteCount = 512 << 10
     }
-    let bytes = noise(13 << 20 | 123)
+    let bytes = noise(10 << 20 | 123)
     let scratch = Scratch()
     let path = scratch.path + "/x"
     try Data(bytes).write(to: URL(fileURLWithPath: path))
@@ -139,17 +139,17 @@ struct S3StoreTests {
     #expect(put.version.rawValue.hasSuffix("-3\""))
     #expect(put.byteCount == Int64(bytes.count))
     #expect(try store.head("big")?.version == put.version)
-    for range in [nil, 1_000_000..<Int64.max, 5..<12_000_000] as [Range<Int64>?] {
+    for range in [nil, 1_000_000..<Int64.max, 5..<9_000_000] as [Range<Int64>?] {
       var read: [UInt8] = []
       let object = try store.read("big", range: range, ifMatch: put.version, cancellation: .never) {
         read += $0
       }
       let wanted = range.map { Int($0.lowerBound)..<Int(min($0.upperBound, Int64(bytes.count))) }
-      expectSame(read, bytes[wanted ?? 0..<bytes.count])
+      #expect(md5(read) == md5(Array(bytes[wanted ?? 0..<bytes.count])))
       #expect(object.byteCount == Int64(bytes.count))
     }
     expectFailure(.conditionFailed) { try store.put("big", .bytes(bytes), .absent) }
-    let again = try store.put("big", .bytes(Array(bytes.reversed())), .matches(put.version))
+    let again = try store.put("big", .bytes(noise(7 << 20, seed: 2)), .matches(put.version))
     #expect(again.version != put.version)
     expectFailure(.conditionFailed) { try store.put("big", .bytes(bytes), .matches(put.version)) }
   }

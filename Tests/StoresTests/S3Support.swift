@@ -111,8 +111,9 @@ final class S3Proxy: Sendable {
 /// `count` bytes that do not repeat.
 func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
   var state = seed
-  return (0..<count).map { _ in
+  let words = (0..<(count / 8 + 1)).map { _ in
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return UInt8(truncatingIfNeeded: state >> 56)
+    return state ^ state >> 32
   }
+  return words.withUnsafeBytes { Array($0.prefix(count)) }
 }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Stores
@@ -13,8 +14,10 @@ struct StoreKind: Sendable, CustomTestStringConvertible {
   /// What there must be on this machine.
   let needs: String?
   let make: @Sendable () throws -> any Store
+  /// Whether equal bytes have equal versions, and only the next look tells when they were written.
+  var hasETags = false
 
-  static let all = [local, gcs, gcsBelowPrefix]
+  static let all = [local, gcs, gcsBelowPrefix, s3, s3BelowPrefix]
 
   /// An empty store; the test is skipped, visibly, where there can be none.
   func store() throws -> any Store {
@@ -39,6 +42,30 @@ struct StoreKind: Sendable, CustomTestStringConvertible {
     testDescription: "gs://bucket/prefix", takesAnyKey: true,
     needs: GCSServer.isPossible ? nil : "python3"
   ) { try server.get().store(prefix: "a é/\(UUID().uuidString)", bucket: "shared") }
+
+  private static let s3 = StoreKind(
+    testDescription: "s3://bucket", takesAnyKey: true,
+    needs: Moto.isThere ? nil : PythonTool.whyNot,
+    make: {
+      let number = nextBucket.add(1, ordering: .relaxed).oldValue
+      let store = S3Store(
+        bucket: "contract-\(number)", service: try Moto.store().service,
+        counter: MutationCounter())
+      // A PUT of the bucket makes it.
+      _ = try store.service.exchange(S3Request(method: .put, bucket: store.bucket))
+      return store
+    }, hasETags: true)
+  private static let s3BelowPrefix = StoreKind(
+    testDescription: "s3://bucket/prefix", takesAnyKey: true,
+    needs: Moto.isThere ? nil : PythonTool.whyNot,
+    make: { try Moto.store(prefix: "a é/\(UUID().uuidString)") }, hasETags: true)
+
+  /// Whether a look at the object shows what its writer was told.
+  func agree(_ seen: Object?, _ written: Object) -> Bool {
+    var seen = seen
+    if hasETags { seen?.modified = written.modified }
+    return seen == written
+  }
 
   private static let server = Result {
     let server = try GCSServer(buckets: ["shared"] + (0..<200).map { "b\($0)" })

@@ -3,20 +3,35 @@
 
     moto_server.py BUCKET...
 
-Makes the buckets, prints the port on standard output, and ends when its standard input does.
-moto accepts any signature, checksum and token, and checks conditions without a lock.
+Makes the buckets, prints the port on standard output, and ends when its standard input does. Requests
+are served one after another, once they are read, so that of concurrent conditional writes one
+succeeds. moto accepts any signature, checksum and token.
 """
 
+import io
 import logging
 import sys
+import threading
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
+application = DomainDispatcherApplication(create_backend_app)
+lock = threading.Lock()
+
+
+def serialized(environ, start_response):
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    with lock:
+        return [b"".join(application(environ, start_response))]
+
+
+server = make_server("127.0.0.1", 0, serialized, threaded=True)
+port = server.server_port
+threading.Thread(target=server.serve_forever, daemon=True).start()
 client = boto3.client(
     "s3",
     endpoint_url=f"http://127.0.0.1:{port}",
@@ -28,4 +43,3 @@ for bucket in sys.argv[1:]:
     client.create_bucket(Bucket=bucket)
 print(port, flush=True)
 sys.stdin.read()
-server.stop()

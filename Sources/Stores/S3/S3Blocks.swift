@@ -75,7 +75,13 @@ final class S3Blocks: Sendable {
           return block
         }
       }
-      try block.get().withUnsafeBytes { try sink($0) }
+      try block.get().withUnsafeBytes { bytes in
+        // In pieces as they come from the network: readers may count on them being small.
+        for start in stride(from: 0, to: bytes.count, by: 256 << 10) {
+          let end = min(start + (256 << 10), bytes.count)
+          try sink(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        }
+      }
     }
   }
 

@@ -10,6 +10,7 @@ extension S3Store {
   public func delete(_ keys: [String]) throws {
     guard let first = keys.first else { return }
     let name = keys.count == 1 ? first : "\(first) (and \(keys.count - 1) more)"
+    for key in keys { _ = try self.name(of: key) }
     try counter.around("delete", name) {
       if keys.count == 1 { return try deleteOne(first) }
       var failures: [StoreError] = []
@@ -27,7 +28,7 @@ extension S3Store {
   }
 
   private func deleteOne(_ key: String) throws {
-    let answer = try service.exchange(request(.delete, key))
+    let answer = try service.exchange(try request(.delete, key))
     guard answer.isSuccess || answer.isMissing else { throw answer.failure(at: uri(key)) }
   }
 
@@ -89,7 +90,7 @@ extension S3Store {
   /// - Parameter source: A key of this store.
   public func copy(_ source: String, to key: String, ifMatch: Version? = nil) throws -> Object {
     try counter.around("copy", key) {
-      var request = request(.put, key)
+      var request = try request(.put, key)
       request.headers = [
         ("x-amz-copy-source", uriEncoded("/\(bucket)/\(base)\(source)", keepsSlashes: true))
       ]

@@ -88,7 +88,11 @@ final class S3Reading {
     let start = position
     arriving = nil
     do {
-      let answer = try store.service.send(request(), cancellation) { try self.take($0, $1) }
+      let answer = try store.service.send(try request(), cancellation) {
+        // Checked here, too: much may arrive before the network is looked at again.
+        try cancellation.check()
+        try self.take($0, $1)
+      }
       return try finish(answer, progressed: position > start)
     } catch is Enough {
       return .done(object!)
@@ -97,8 +101,8 @@ final class S3Reading {
     }
   }
 
-  private func request() -> S3Request {
-    var request = store.request(.get, key)
+  private func request() throws -> S3Request {
+    var request = try store.request(.get, key)
     request.headers = [("x-amz-checksum-mode", "ENABLED")]
     if let version { request.headers.append(("If-Match", version.rawValue)) }
     // An empty range cannot be asked for; its first byte can, and is not passed on.

@@ -9,7 +9,12 @@ extension S3Store {
   /// object may be this put's own, from an attempt whose answer was lost. 409 is tried again
   /// (rule 20).
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
-    try counter.around("put", key) {
+    _ = try name(of: key)
+    return try counter.around("put", key) {
+      // No version of S3's: no object has it, and the header might be left out.
+      if case .matches(let version) = condition, version.rawValue.utf8.count < 3 {
+        throw conditionFailed(key, "the object has another version")
+      }
       if condition != .always { try probe() }
       let source = try S3Body(body)
       guard source.byteCount <= service.configuration.partThreshold else {
@@ -26,7 +31,7 @@ extension S3Store {
     var checksum = CRC32C()
     bytes.withUnsafeBytes { checksum.update($0) }
     let nonce = S3Nonce()
-    var request = request(.put, key)
+    var request = try request(.put, key)
     request.headers =
       [
         ("Content-Type", "application/octet-stream"), ("Content-MD5", base64(digest)),
@@ -98,9 +103,9 @@ extension S3Store {
   /// - Throws: `.unsafe`.
   func probe() throws {
     guard !service.isKnownSafe(bucket) else { return }
-    let key = ".sluice-probe/\(S3Nonce().text)"
+    let key = ".sluice-probe-\(S3Nonce().text)"
     func status(_ condition: PutCondition) throws -> S3Answer {
-      var request = request(.put, key)
+      var request = try request(.put, key)
       request.headers = condition.headers + service.configuration.encryptionHeaders
       request.body = .bytes([0x78])
       request.payload = { .bytes([0x78]) }
@@ -111,7 +116,7 @@ extension S3Store {
     guard first.isSuccess || first.response.status == 412 else {
       throw first.failure(at: uri(key))
     }
-    defer { _ = try? service.exchange(request(.delete, key)) }
+    defer { _ = try? service.exchange(try request(.delete, key)) }
     for condition in [.absent, .matches(Version("\"00000000000000000000000000000000\""))]
       as [PutCondition]
     {

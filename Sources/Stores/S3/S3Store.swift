@@ -45,8 +45,23 @@ public struct S3Store: Store {
 
   public func localPath(_ key: String) -> String? { nil }
 
-  func request(_ method: HTTPRequest.Method, _ key: String) -> S3Request {
-    S3Request(method: method, bucket: bucket, key: base + key)
+  /// - Throws: `.badAddress` where there can be no object of that name.
+  func request(_ method: HTTPRequest.Method, _ key: String) throws -> S3Request {
+    S3Request(method: method, bucket: bucket, key: try name(of: key))
+  }
+
+  /// The whole name of a key in the bucket.
+  ///
+  /// - Throws: `.badAddress`.
+  func name(of key: String) throws -> String {
+    func refuse(_ why: String) -> StoreError {
+      StoreError(.badAddress, why, at: Place(file: uri(key)), advice: "use another name")
+    }
+    let name = base + key
+    guard !key.isEmpty else { throw refuse("an empty name") }
+    guard name.utf8.count <= 1024 else { throw refuse("a name of more than 1,024 bytes") }
+    guard !name.utf8.contains(0) else { throw refuse("a NUL byte in a name") }
+    return name
   }
 
   /// Asks with HEAD. Where that is refused, a GET for the first byte tells why.
@@ -59,13 +74,13 @@ public struct S3Store: Store {
   }
 
   func headAnswer(_ key: String) throws -> S3Answer {
-    try service.exchange(request(.head, key))
+    try service.exchange(try request(.head, key))
   }
 
   private func explained(_ answer: S3Answer, _ key: String) throws -> StoreError {
     guard answer.code == nil else { return answer.failure(at: uri(key)) }
     struct Enough: Error {}
-    var probe = request(.get, key)
+    var probe = try request(.get, key)
     probe.range = 0..<1
     let told = try? service.send(probe, .never) { _, _ in throw Enough() }
     return (told.flatMap { $0.isSuccess ? nil : $0 } ?? answer).failure(at: uri(key))

@@ -70,7 +70,7 @@ struct S3Upload {
   }
 
   private func start() throws -> String {
-    var request = store.request(.post, key)
+    var request = try store.request(.post, key)
     request.query = [("uploads", "")]
     request.headers =
       [("Content-Type", "application/octet-stream"), nonce.header]
@@ -90,16 +90,16 @@ struct S3Upload {
     let configuration = store.service.configuration
     let ranges = S3Upload.parts(
       of: body.byteCount, minimum: configuration.minimumPartByteCount)
-    let hasFailed = Stop()
+    let stopping = Cancellation()
     let tags = concurrently(
       Array(ranges.enumerated().map { (number: $0.offset + 1, range: $0.element) }),
       limit: configuration.parallelism
     ) { part -> String in
-      try hasFailed.cancellation.check()
+      try stopping.check()
       do {
-        return try send(part.number, part.range, id, hasFailed.cancellation)
+        return try send(part.number, part.range, id, stopping)
       } catch {
-        hasFailed.cancellation.cancel()
+        stopping.cancel()
         throw error
       }
     }
@@ -110,13 +110,11 @@ struct S3Upload {
     return try tags.map { try $0.get() }
   }
 
-  private struct Stop: Sendable { let cancellation = Cancellation() }
-
   private func send(
     _ number: Int, _ range: Range<Int64>, _ id: String, _ cancellation: Cancellation
   ) throws -> String {
     let digest = try body.digest(.md5, range)
-    var request = store.request(.put, key)
+    var request = try store.request(.put, key)
     request.query = [("partNumber", "\(number)"), ("uploadId", id)]
     request.headers = [("Content-MD5", base64(digest))]
     request.body = body.body(range)
@@ -139,7 +137,7 @@ struct S3Upload {
       "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
       + parts.joined() + "</CompleteMultipartUpload>"
     let bytes = Array(text.utf8)
-    var request = store.request(.post, key)
+    var request = try store.request(.post, key)
     request.query = [("uploadId", id)]
     request.headers = [("Content-Type", "application/xml")] + condition.headers
     request.body = .bytes(bytes)
@@ -160,7 +158,7 @@ struct S3Upload {
 
   /// Frees the parts; a lifecycle rule of the bucket does it where this fails.
   private func abort(_ id: String) {
-    var request = store.request(.delete, key)
+    guard var request = try? store.request(.delete, key) else { return }
     request.query = [("uploadId", id)]
     _ = try? store.service.exchange(request)
   }

@@ -31,7 +31,7 @@ public final class AWSCredentialChain: AWSCredentialSource {
   private static let lastSeconds: Int64 = 30
 
   public init(
-    environment: AWSEnvironment = .process, client: HTTPClient = .shared,
+    environment: AWSEnvironment, client: HTTPClient = .shared,
     policy: RetryPolicy = RetryPolicy(maximumAttempts: 4)
   ) {
     self.environment = environment

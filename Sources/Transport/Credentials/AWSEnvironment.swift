@@ -23,9 +23,6 @@ public struct AWSEnvironment: Sendable {
     self.file = file
   }
 
-  /// The process's own.
-  public static let process = AWSEnvironment(variable: processEnvironment)
-
   /// A switch: `true`, `1`, `yes` and `on` turn it on; nil where it is not set.
   public func flag(_ name: String) -> Bool? {
     variable(name).map { ["1", "true", "yes", "on"].contains($0.lowercased()) }
