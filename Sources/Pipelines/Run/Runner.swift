@@ -120,9 +120,10 @@ final class Runner {
           pauses.append(
             max(1, min(wait.everyMilliseconds, wait.timeoutMilliseconds - elapsed)))
         } else if wait.onTimeout == .fail {
+          let still = results[key]?.reason ?? ""
           results[key]?.status = .failed
           results[key]?.failure = PipelineError(
-            .timedOut, "its files did not come in time",
+            .timedOut, "its files did not come in time: still \(still)",
             at: Place(model: key.model, batch: key.interval?.description),
             advice: "run again once they are published, or raise the source's `wait.timeout`")
         }
