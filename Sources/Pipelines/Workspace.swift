@@ -14,6 +14,7 @@ public final class Workspace: Sendable {
   let opener: StoreOpener
   let engine: any Engine
   let cache: ObjectCache
+  let addresses: Addresses
   private let scratch = Mutex<SpillFolder?>(nil)
 
   /// The surroundings of a run, injected.
@@ -61,13 +62,13 @@ public final class Workspace: Sendable {
     self.engine = engine
     lake = Lake(store: try opener.open(project.lake), clock: context.clock)
     self.cache = cache
+    addresses = Addresses(
+      folder: project.directory, sources: project.pipelines.flatMap(\.sources))
   }
 
   deinit { scratch.withLock { $0?.remove() } }
 
   var planner: Planner { Planner(self) }
-
-  var addresses: Addresses { Addresses(folder: project.directory) }
 
   /// This process's folder for temporary files, below the engine's spill folder. Gone in the end; a
   /// killed process's goes when the next one makes its own.

@@ -127,7 +127,7 @@ struct SourcePlanner {
     if count == 0 && logged.number == 0 && !Glob.hasWildcard(settings.glob) {
       throw StoreError(
         .notFound, "source '\(source.name)' of pipeline '\(pipeline)': there is no such file",
-        at: Place(file: settings.glob), advice: "check the address in \(source.place)")
+        at: Place(file: source.address), advice: "check the address in \(source.place)")
     }
     let definition = SourceFingerprint.location(source, addresses)
     // Where the source looks elsewhere now, files of the old place are no longer its own, whether
@@ -147,7 +147,7 @@ struct SourcePlanner {
     guard !removed.isEmpty else { return changes }
     let gone = try concurrently(removed, limit: 8) { change in
       try cancellation.check()
-      return try opener.head(addresses.address(of: change.file.key)) == nil
+      return try opener.head(addresses.addressToOpen(change.file.key)) == nil
     }.map { try $0.get() }
     let kept = Set(zip(removed, gone).filter { !$0.1 }.map(\.0.file.key))
     return changes.filter { $0.kind != .removed || !kept.contains($0.file.key) }

@@ -125,7 +125,7 @@ struct Survey: Sendable {
       if let file = view.file(of: tile) {
         found.append(file)
       } else {
-        missing.append(settings.uri.expand(tile))
+        missing.append(Addresses.shown(settings.uri.expand(tile)))
       }
     }
     inputs.objects[source] = found
@@ -245,15 +245,5 @@ struct Survey: Sendable {
     }
     if republished { return .republished }
     return moved.isEmpty ? nil : .inputChanged(moved.sorted())
-  }
-}
-
-extension Source {
-  /// Where it looks, as written.
-  var address: String {
-    switch origin {
-    case .files(let settings): settings.glob
-    case .intervals(let settings): settings.uri.text
-    }
   }
 }

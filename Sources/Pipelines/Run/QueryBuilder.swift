@@ -114,7 +114,7 @@ struct QueryBuilder {
     return try objects.map { logged in
       try cancellation.check()
       let (store, key) = try workspace.opener.locate(
-        workspace.addresses.address(of: logged.key))
+        workspace.addresses.addressToOpen(logged.key))
       let object = Object(
         key: key, byteCount: logged.byteCount, version: Version(logged.version))
       let before = done
@@ -142,7 +142,7 @@ struct QueryBuilder {
     let read = [unit.inputs.objects, unit.inputs.files].flatMap { $0.values.joined() }
     for logged in read {
       let (store, key) = try workspace.opener.locate(
-        workspace.addresses.address(of: logged.key))
+        workspace.addresses.addressToOpen(logged.key))
       guard store.localPath(key) != nil else { continue }
       guard try store.head(key)?.version == Version(logged.version) else {
         throw StoreError(
