@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A local web server that stands for the public dumps.
 
-    dumps_server.py FOLDER [--missing N] [--busy N] [--cut N] [--log FILE]
+    dumps_server.py FOLDER [--missing N] [--busy N] [--cut N] [--replace-after N]
+                    [--login USER:PASSWORD] [--log FILE]
 
 Serves FOLDER on a free port of 127.0.0.1 and prints the port on standard output. GET and HEAD,
 with ETag, Last-Modified, Range, If-Match, If-None-Match and keep-alive, as a file server does.
@@ -11,10 +12,13 @@ Faults, counted for each path apart, so that concurrent requests do not change w
   --missing N   the first N requests of a path are answered 404
   --busy N      the next N are answered 503 with `Retry-After: 0`
   --cut N       the next N GETs break off in the middle of the body
+  --replace-after N   once a path has been answered N times, PATH.next takes its place, if it is there
+With --login, requests without it are answered 401.
 Requests are logged as `METHOD PATH STATUS RANGE` lines.
 """
 
 import argparse
+import base64
 import email.utils
 import os
 import re
@@ -46,6 +50,21 @@ class Faults:
             return fault
 
 
+class Replacements:
+    """Publishes files again in the middle of their being read."""
+
+    def __init__(self, after):
+        self.after = after
+        self.seen = defaultdict(int)
+        self.lock = threading.Lock()
+
+    def answered(self, local):
+        with self.lock:
+            self.seen[local] += 1
+            if self.seen[local] == self.after and os.path.exists(local + ".next"):
+                os.replace(local + ".next", local)
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "dumps"
@@ -57,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(with_body=False)
 
     def answer(self, with_body):
+        if self.server.login and self.headers.get("Authorization") != self.server.login:
+            return self.refuse(401, {"WWW-Authenticate": "Basic"})
         path = unquote(urlsplit(self.path).path)
         fault = self.server.faults.next(path, self.command)
         if fault == "busy":
@@ -67,6 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(404)
         with open(local, "rb") as file:
             self.send_file(file, with_body, cut=fault == "cut")
+        self.server.replacements.answered(local)
 
     def send_file(self, file, with_body, cut):
         status = os.fstat(file.fileno())
@@ -152,12 +174,16 @@ def main():
     parser.add_argument("--missing", type=int, default=0)
     parser.add_argument("--busy", type=int, default=0)
     parser.add_argument("--cut", type=int, default=0)
+    parser.add_argument("--replace-after", type=int, default=0)
+    parser.add_argument("--login")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", metavar="FILE")
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
     server.folder = os.path.realpath(options.folder)
     server.faults = Faults(options.missing, options.busy, options.cut)
+    server.replacements = Replacements(options.replace_after)
+    server.login = options.login and "Basic " + base64.b64encode(options.login.encode()).decode()
     server.log = open(options.log, "a", encoding="utf-8") if options.log else None
     server.log_lock = threading.Lock()
     threading.Thread(target=end_with_parent, args=[os.getppid()], daemon=True).start()

@@ -92,14 +92,20 @@ final class DumpsServer {
   ///   - missing: So many first requests of each path are answered 404.
   ///   - busy: So many after those are answered 503.
   ///   - cut: So many GETs after those break off in the middle.
-  init(_ folder: URL, missing: Int = 0, busy: Int = 0, cut: Int = 0) throws {
+  ///   - replaceAfter: After so many answers of a path, `<path>.next` takes its place.
+  ///   - login: `user:password`, without which all is 401.
+  init(
+    _ folder: URL, missing: Int = 0, busy: Int = 0, cut: Int = 0, replaceAfter: Int = 0,
+    login: String? = nil
+  ) throws {
     scratch = try Scratch()
     process = try Python.start(
       "dumps_server.py",
       [
         folder.path, "--missing", "\(missing)", "--busy", "\(busy)", "--cut", "\(cut)",
+        "--replace-after", "\(replaceAfter)",
         "--log", scratch.url.appending(path: "log").path,
-      ])
+      ] + (login.map { ["--login", $0] } ?? []))
     var announced: Int?
     for _ in 0..<1000 where announced == nil && process.isRunning {
       usleep(10_000)
