@@ -12,6 +12,8 @@ extension Failure.Code where Domain == PipelineDomain {
   public static var unknownName: Self { .init(rawValue: "unknownName") }
   /// The command line asks for something the project cannot mean.
   public static var usage: Self { .init(rawValue: "usage") }
+  /// Event messages that cannot be understood.
+  public static var badEvent: Self { .init(rawValue: "badEvent") }
   /// A changed model whose `on_definition` is `fail`.
   public static var definitionChanged: Self { .init(rawValue: "definitionChanged") }
   /// A check with severity `error` failed; nothing was published.

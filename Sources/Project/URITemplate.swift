@@ -40,6 +40,43 @@ public struct URITemplate: Sendable, Hashable, CustomStringConvertible {
     }.joined()
   }
 
+  /// The interval whose file has this address: what `expand` undoes. Nil where none has.
+  public func interval(at address: String) -> Interval? {
+    var time = CivilTime(year: 1970)
+    var rest = address.utf8[...]
+    func number(_ width: Int) -> Int? {
+      let digits = rest.prefix(width)
+      guard digits.count == width, digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        return nil
+      }
+      rest = rest.dropFirst(width)
+      return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+    }
+    for part in parts {
+      switch part {
+      case .literal(let text):
+        guard rest.starts(with: text.utf8) else { return nil }
+        rest = rest.dropFirst(text.utf8.count)
+      case .year:
+        guard let year = number(4) else { return nil }
+        time.year = year
+      case .month:
+        guard let month = number(2), (1...12).contains(month) else { return nil }
+        time.month = month
+      case .day:
+        guard let day = number(2), (1...31).contains(day) else { return nil }
+        time.day = day
+      case .hour:
+        guard let hour = number(2), hour < 24 else { return nil }
+        time.hour = hour
+      }
+    }
+    guard rest.isEmpty else { return nil }
+    // Finds days that do not exist, and placeholders that contradict each other.
+    let interval = length.interval(holding: time.instant)
+    return expand(interval).utf8.elementsEqual(address.utf8) ? interval : nil
+  }
+
   /// - Throws: `.badValue` naming the placeholder that is not one.
   public init(_ text: String) throws(ProjectError) {
     do {

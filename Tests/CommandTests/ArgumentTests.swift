@@ -65,6 +65,11 @@ import Testing
     .init(line: "check", verb: .check),
     .init(line: "init shop --quiet", verb: .initialize, operands: ["shop"]) { $0.quiet = true },
     .init(line: "completions zsh", verb: .completions, operands: ["zsh"]),
+    .init(line: "run --event - shop --allow-removals", verb: .run, operands: ["shop"]) {
+      $0.event = "-"
+      $0.allowRemovals = true
+    },
+    .init(line: "plan --event=x.json", verb: .plan) { $0.event = "x.json" },
     .init(line: "run --set a=--force -", verb: .run, operands: ["-"]) {
       $0.settings = [.init(name: "a", value: "--force")]
     },
@@ -110,6 +115,15 @@ import Testing
       ("run --memory 0", "--memory '0' is not a size"),
       ("run --memory=", "--memory '' is not a size"),
       ("run --project=", "--project is empty"),
+      ("run --event", "--event needs a value; write --event FILE"),
+      ("run --event=", "--event is empty"),
+      ("query --event - x", "query takes no --event; it belongs to plan, run"),
+      (
+        "run --event - --from 2024-01-01",
+        "--event and --from contradict each other; events say what to look at"
+      ),
+      ("plan --force --event -", "--event and --force contradict each other"),
+      ("run --event x --full-refresh", "--event and --full-refresh contradict each other"),
       ("run --limit 3", "run takes no --limit; it belongs to history"),
       ("history --force", "history takes no --force; it belongs to plan, run"),
       ("history a b", "history takes one RUN, not 2"),

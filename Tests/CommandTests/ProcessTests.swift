@@ -38,9 +38,16 @@ import Testing
 
   static func sluice(
     _ arguments: [String], in folder: String = "/", environment: [String: String] = [:],
-    during: (Process) throws -> Void = { _ in }
+    input: String? = nil, during: (Process) throws -> Void = { _ in }
   ) throws -> Result {
     let process = Process()
+    if let input {
+      let pipe = Pipe()
+      process.standardInput = pipe
+      // Short enough for the pipe to hold it.
+      try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+      try pipe.fileHandleForWriting.close()
+    }
     process.executableURL = URL(fileURLWithPath: command)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
@@ -119,6 +126,31 @@ import Testing
     #expect(process.output == "")
     #expect(process.errors.hasPrefix("error: "))
     #expect(process.errors.filter { $0 == "\n" }.count == 1)
+  }
+
+  @Test("events come from standard input", .enabled(if: hasEngine))
+  func events() throws {
+    try Self.inFolder { folder in
+      try Self.sluice("init", in: folder)
+      try #require(try Self.sluice("run", in: folder).code == 0)
+      let orders = "\(folder)/pipelines/sales/orders"
+      for name in ["named", "unnamed"] {
+        try "order_id,day,product,quantity,price\n9,2024-02-01,\(name),1,9.00\n".write(
+          toFile: "\(orders)/\(name).csv", atomically: false, encoding: .utf8)
+      }
+      let event = #"{"address": "\#(orders)/named.csv"}"#
+      let process = try Self.sluice(["run", "--event", "-"], in: folder, input: event)
+      #expect(process.code == 0, "\(process.errors)")
+      let query = try Self.sluice(
+        ["query", "--json", "SELECT product FROM sales.revenue WHERE product LIKE '%named'"],
+        in: folder)
+      #expect(query.lines == [#"{"product":"named"}"#], "\(query.errors)")
+
+      let wrong = try Self.sluice(
+        ["run", "--event", "-"], in: folder, input: event + "\n{\"what\": 1}\n")
+      #expect(wrong.code == 2)
+      #expect(wrong.errors.contains("standard input:2"))
+    }
   }
 
   @Test("a wrong SLUICE_NOW is exit code 2")

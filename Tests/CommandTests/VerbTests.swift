@@ -132,6 +132,38 @@ final class FakeBackend: Backend {
     }
   }
 
+  @Test("plan and run read the events that a file holds", arguments: ["plan", "run"])
+  func events(verb: String) throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data(#"{"address": "/a"} {"address": "s3://b/c"}"#.utf8).write(to: file)
+    let backend = FakeBackend()
+    _ = try perform("\(verb) --event \(file.path())", on: backend)
+    _ = try perform(verb, on: backend)
+    #expect(backend.selections.map(\.events) == [["/a", "s3://b/c"], nil])
+
+    try Data("{\n?".utf8).write(to: file)
+    let wrong = #expect(throws: PipelineError.self) {
+      try perform("\(verb) --event \(file.path())", on: backend)
+    }
+    #expect(wrong?.exitCode == 2 && wrong?.place.line == 2)
+    let absent = #expect(throws: CommandError.self) {
+      try perform("\(verb) --event \(file.path()).not", on: backend)
+    }
+    #expect(absent?.exitCode == 2 && absent?.message.contains("No such file") == true)
+    #expect(backend.selections.count == 2)
+  }
+
+  @Test("what failed in a run of events is tried again without them")
+  func eventsAgain() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data().write(to: file)
+    let errors = try perform("run pageviews --event \(file.path())", on: FakeBackend()).errors
+    #expect(errors.contains("try again: sluice run pageviews --from 2024-01-01T03"))
+    #expect(!errors.contains("--event"))
+  }
+
   @Test("plan suggests to carry out what it found")
   func plan() throws {
     let backend = FakeBackend()

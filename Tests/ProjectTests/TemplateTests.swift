@@ -21,6 +21,22 @@ import Testing
     #expect(template.length == length)
     #expect(template.expand(length.interval(holding: Self.start)) == address)
     #expect(template.description == text)
+    #expect(template.interval(at: address) == length.interval(holding: Self.start))
+    #expect(template.interval(at: address + "x") == nil)
+    #expect(template.interval(at: String(address.dropLast())) == nil)
+  }
+
+  @Test(
+    "addresses that no interval has",
+    arguments: [
+      "/20240230-05/2024", "/20240101-24/2024", "/20241301-05/2024", "/20240001-05/2024",
+      "/20240101-05/2023", "/2024010１-05/2024", "/2024 101-05/2024", "/20240101-+5/2024", "",
+      "20240101-05/2024", "/x/20240101-05/2024",
+    ])
+  func noInterval(_ address: String) throws {
+    let template = try URITemplate("/{yyyyMMdd}-{HH}/{yyyy}")
+    #expect(template.interval(at: "/20240229-05/2024")?.description == "2024-02-29T05")
+    #expect(template.interval(at: address) == nil)
   }
 
   @Test("an hour's place is its start, and years have four digits") func edges() throws {

@@ -193,4 +193,21 @@ struct GlobTests {
     #expect(addresses == [server.address + "/a*?b=[c]"])
     #expect(server.requests[0].target == "/a*?b=[c]")
   }
+
+  @Test(
+    "an address that is meant has a key below the root, and any other has none",
+    arguments: [
+      ("/data/*.csv", "/data/a.csv", "a.csv"), ("/data/*.csv", "/data//x/../a.csv", "a.csv"),
+      ("/data/*.csv", "/data/x/a.csv", nil), ("/data/*.csv", "/data", nil),
+      ("/data/*.csv", "/data2/a.csv", nil), ("/data/a.csv", "/data/a.csv", "a.csv"),
+      ("/data/a.csv", "/data/b.csv", nil), ("/*", "/a", "a"),
+      ("/data/**/*.csv", "file:///data/x%20y/a.csv", "x y/a.csv"),
+      ("gs://b/in/*.csv", "gs://b/in/a b+%20.csv", "in/a b+%20.csv"),
+      ("gs://b/in/*.csv", "gs://b/in//a.csv", nil), ("gs://b/in/*.csv", "gs://c/in/a.csv", nil),
+      ("gs://b/**", "gs://b//a", "/a"), ("gs://b/in/*.csv", "/in/a.csv", nil),
+      ("https://h/x/a?b", "https://H/x/a?b", "x/a?b"), ("https://h/x", "https://h/y", nil),
+    ] as [(String, String, String?)])
+  func keys(_ glob: String, _ address: String, _ key: String?) throws {
+    #expect(try Glob(glob).key(of: StoreURI(address)) == key)
+  }
 }

@@ -111,10 +111,13 @@ public struct Selection: Sendable {
   public var fullRefresh: Bool
   /// Let a batch remove more of a source than its `max_removed`.
   public var allowRemovals: Bool
+  /// Addresses of objects to which something happened, as `ObjectEvents` finds them: only these are
+  /// looked at, and nothing is listed. Nil means to look at everything. Not together with a time.
+  public var events: [String]?
 
   public init(
     pipelines: [String] = [], from: Instant? = nil, to: Instant? = nil, force: Bool = false,
-    fullRefresh: Bool = false, allowRemovals: Bool = false
+    fullRefresh: Bool = false, allowRemovals: Bool = false, events: [String]? = nil
   ) {
     self.pipelines = pipelines
     self.from = from
@@ -122,5 +125,6 @@ public struct Selection: Sendable {
     self.force = force
     self.fullRefresh = fullRefresh
     self.allowRemovals = allowRemovals
+    self.events = events
   }
 }

@@ -62,8 +62,11 @@ struct Planner {
   }
 
   /// The intervals that a pipeline is asked for, in order.
-  func intervals(of pipeline: Pipeline, _ selection: Selection) throws -> [Interval] {
+  func intervals(
+    of pipeline: Pipeline, _ selection: Selection, _ survey: Survey
+  ) throws -> [Interval] {
     guard let settings = pipeline.interval else { return [] }
+    if let events = survey.events { return events.intervals(of: pipeline, project) }
     guard let from = selection.from else { return [settings.defaultInterval] }
     guard let to = selection.to else { return [settings.every.interval(holding: from)] }
     return settings.every.intervals(from: from, to: to)
@@ -84,6 +87,14 @@ struct Planner {
     var survey = Survey(
       project: project, graph: graph, library: library, now: workspace.context.clock.now())
     survey.tables = tables
+    if let addresses = selection.events {
+      let selected = Set(pipelines.map(\.name))
+      var reads: [String: Set<Survey.SourceKey>] = [:]
+      for node in graph.nodes where selected.contains(node.model.pipeline) {
+        reads[node.model.pipeline, default: []].formUnion(sources(of: node, survey))
+      }
+      survey.events = try EventTargets(addresses, project: project, reads: reads)
+    }
     try look(at: pipelines, selection, &survey)
     return survey
   }
@@ -115,11 +126,11 @@ struct Planner {
   ) throws {
     for pipeline in pipelines {
       let nodes = survey.graph.nodes.filter { $0.model.pipeline == pipeline.name }
-      let asked = try intervals(of: pipeline, selection)
+      let asked = try intervals(of: pipeline, selection, survey)
       for key in Set(nodes.flatMap { sources(of: $0, survey) }).sorted(by: Survey.SourceKey.less) {
         guard let source = project[pipeline: key.pipeline]?[source: key.source] else { continue }
         try cancellation.check()
-        let wanted = wanted(of: source, nodes, asked, selection, survey)
+        let wanted = wanted(of: source, nodes, asked, selection, survey, key)
         do {
           survey.sources[key] = try sourcePlanner.look(
             source, of: key.pipeline, wanted: wanted, allowRemovals: selection.allowRemovals)
@@ -147,8 +158,13 @@ struct Planner {
   /// Which intervals' files to look for, and which known ones to look at again.
   private func wanted(
     of source: Source, _ nodes: [Graph.Node], _ asked: [Interval], _ selection: Selection,
-    _ survey: Survey
+    _ survey: Survey, _ key: Survey.SourceKey
   ) -> SourcePlanner.Wanted {
+    if let events = survey.events {
+      return .init(
+        tiles: events.tiles[key] ?? [], recheck: { _ in true }, objects: events.objects[key] ?? [],
+        listsWhenNew: nodes.contains { events.isAbout(pipeline: $0.model.pipeline) })
+    }
     guard case .intervals(let settings) = source.origin else {
       return .init(tiles: []) { _ in false }
     }
@@ -182,13 +198,24 @@ struct Planner {
   func units(
     of node: Graph.Node, _ selection: Selection, _ survey: Survey, running: Set<String>
   ) throws -> [Survey.Unit] {
+    let units = try allUnits(of: node, selection, survey, running: running)
+    guard let events = survey.events, !events.isAbout(pipeline: node.model.pipeline) else {
+      return units
+    }
+    // Nothing it reads was named: what is pending all the same is done, and the rest left alone.
+    return units.filter { if case .run = $0.action { true } else { false } }
+  }
+
+  private func allUnits(
+    of node: Graph.Node, _ selection: Selection, _ survey: Survey, running: Set<String>
+  ) throws -> [Survey.Unit] {
     guard node.model.kind != .view, let pipeline = project[pipeline: node.model.pipeline] else {
       return []
     }
     guard node.model.kind == .interval else {
       return [try survey.unit(node, nil, selection: selection, running: running)]
     }
-    let asked = try intervals(of: pipeline, selection)
+    let asked = try intervals(of: pipeline, selection, survey)
     let id = TableID(node.model.pipeline, node.model.name)
     let consumed = Set(survey.tables[id]?.consumption?.intervals.keys.map { $0 } ?? [])
     if selection.fullRefresh && selection.from == nil {
@@ -242,7 +269,7 @@ struct Planner {
       pipelines: try selected(selection.pipelines).map { pipeline in
         let sources = survey.sources.filter { $0.key.pipeline == pipeline.name }
         return PipelinePlan(
-          pipeline: pipeline.name, intervals: try intervals(of: pipeline, selection),
+          pipeline: pipeline.name, intervals: try intervals(of: pipeline, selection, survey),
           batches: sources.sorted { $0.key.source < $1.key.source }.flatMap(\.value.planned),
           units: unitsByPipeline[pipeline.name] ?? [],
           notes: try notes(on: pipeline, selection, survey))
@@ -254,7 +281,7 @@ struct Planner {
     var notes: [String] = []
     let fingerprints = DefinitionFingerprint(
       graph: survey.graph, project: project, library: survey.library)
-    let asked = Set(try intervals(of: pipeline, selection))
+    let asked = Set(try intervals(of: pipeline, selection, survey))
     for node in survey.graph.nodes
     where node.model.pipeline == pipeline.name && node.model.kind == .interval {
       let id = TableID(pipeline.name, node.model.name)

@@ -70,12 +70,16 @@ struct SourcePlanner {
   let addresses: Addresses
   let cancellation: Cancellation
 
-  /// What of an interval source is of interest.
+  /// What of a source is of interest.
   struct Wanted {
-    /// Files of these are looked for.
+    /// Of an interval source: files of these are looked for.
     var tiles: [Interval]
     /// Of those in the log, the ones to look at again although they are known.
     var recheck: (Interval) -> Bool
+    /// Of any other: keys in its store, in byte order, to look at; nil lists them all.
+    var objects: [String]?
+    /// With no `objects`: lists them all while the log is empty, since nothing could be read.
+    var listsWhenNew = false
   }
 
   func look(
@@ -84,6 +88,11 @@ struct SourcePlanner {
     let logged = try lake.sourceLog(pipeline: pipeline, source: source.name).read()
     switch source.origin {
     case .files(let settings):
+      if let objects = wanted.objects,
+        !(objects.isEmpty && wanted.listsWhenNew && logged.number == 0)
+      {
+        return try named(objects, source, settings, pipeline, logged, allowRemovals)
+      }
       return try files(source, settings, pipeline, logged, allowRemovals)
     case .intervals(let settings):
       return try intervals(source, settings, pipeline, logged, wanted)
@@ -139,6 +148,51 @@ struct SourcePlanner {
     return SourceView(
       pipeline: pipeline, source: source, logged: logged, changes: changes,
       addresses: addresses)
+  }
+
+  /// Looks at single objects, without a listing (rule 2: their HEADs decide).
+  private func named(
+    _ keys: [String], _ source: Source, _ settings: Source.FileSettings, _ pipeline: String,
+    _ logged: LogState, _ allowRemovals: Bool
+  ) throws -> SourceView {
+    guard !keys.isEmpty else {
+      return SourceView(
+        pipeline: pipeline, source: source, logged: logged, changes: [], addresses: addresses)
+    }
+    let definition = SourceFingerprint.location(source, addresses)
+    guard logged.number == 0 || logged.definition == definition else {
+      // It looks elsewhere now. Only a listing settles what became of the files of the old place,
+      // and an entry with the new definition would hide that this is still to be done.
+      return try files(source, settings, pipeline, logged, allowRemovals)
+    }
+    let store = try opener.store(of: Glob(settings.glob))
+    let objects = try concurrently(keys, limit: 8) { key -> Object? in
+      try cancellation.check()
+      do {
+        return try store.head(key)
+      } catch let error as StoreError where error.code == .notAnObject {
+        // A folder has taken its place.
+        return nil
+      }
+    }.map { try $0.get() }
+    var changes: [FileChange] = []
+    for (key, object) in zip(keys, objects) {
+      let name = addresses.key(of: store.uri(key))
+      let known = logged[name]
+      guard let object else {
+        if let known { changes.append(FileChange(.removed, known.file)) }
+        continue
+      }
+      let file = ListedFile(
+        key: name, byteCount: object.byteCount, version: object.version.rawValue)
+      if known?.file != file { changes.append(FileChange(known == nil ? .added : .changed, file)) }
+    }
+    changes.sort { $0.file.key.utf8.lexicographicallyPrecedes($1.file.key.utf8) }
+    try RemovalGuard.check(
+      changes, against: logged, source: source.name, definition: definition,
+      maxRemoved: settings.maxRemovedPercent / 100, allowsRemovals: allowRemovals)
+    return SourceView(
+      pipeline: pipeline, source: source, logged: logged, changes: changes, addresses: addresses)
   }
 
   /// Rule 5: a removal is believed only when a HEAD says so too.

@@ -35,6 +35,8 @@ struct Survey: Sendable {
   var tables: [TableID: TableView] = [:]
   /// Sources that could not be looked at.
   var obstacles: [SourceKey: any AnyFailure] = [:]
+  /// What was named, where only that is looked at.
+  var events: EventTargets?
 
   /// One model for one interval, or as a whole, before it is decided what happens to it.
   struct Unit: Sendable {

@@ -73,7 +73,23 @@ final class Runner {
         .filter { isOpen($0) }
       try apply(units, of: node, &survey)
     }
+    guard survey.events == nil else {
+      try refuseLostEvents(survey)
+      // What is waited for was not named, and would not be looked at.
+      return nil
+    }
     return try pause(survey)
+  }
+
+  /// Rule 2: a message may be acknowledged only once what it names is in the log. An object that
+  /// could not be looked at is therefore a failure of the run, even where no unit needs it yet.
+  private func refuseLostEvents(_ survey: Survey) throws {
+    guard !results.values.contains(where: { $0.status == .failed }) else { return }
+    let sources = survey.obstacles.sorted { Survey.SourceKey.less($0.key, $1.key) }.map(\.value)
+    let files = survey.sources.sorted { Survey.SourceKey.less($0.key, $1.key) }.flatMap { _, view in
+      view.obstacles.sorted { $0.key < $1.key }.map(\.value)
+    }
+    if let obstacle = (sources + files).first { throw obstacle }
   }
 
   /// A survey whose new batches are in the logs. A lost put starts over with a new look (rule 1).

@@ -74,6 +74,17 @@ public struct Glob: Sendable {
     return key.withUTF8 { bytes in patterns.contains { $0.matches(bytes) } }
   }
 
+  /// The key, in the store at `root`, of the object at a full address; nil where it is not meant.
+  public func key(of address: StoreURI) -> String? {
+    let start = root + "/"
+    let text = address.description
+    guard address.kind == uri.kind, text.utf8.starts(with: start.utf8),
+      text.utf8.count > start.utf8.count
+    else { return nil }
+    let key = String(decoding: text.utf8.dropFirst(start.utf8.count), as: UTF8.self)
+    return matches(key) ? key : nil
+  }
+
   /// Visits the objects that are meant, in byte order of keys, page by page; none where there are
   /// none.
   ///
@@ -97,6 +108,9 @@ public struct Glob: Sendable {
 }
 
 extension StoreOpener {
+  /// The store that holds everything an address with or without wildcards stands for.
+  public func store(of glob: Glob) throws -> any Store { try open(glob.uri, root: glob.root) }
+
   /// Visits the objects that an address with or without wildcards stands for, each with its full
   /// address, in byte order, page by page.
   ///
@@ -106,7 +120,7 @@ extension StoreOpener {
     page: ([(address: String, object: Object)]) throws -> Void
   ) throws {
     let glob = try Glob(address, relativeTo: folder)
-    let store = try open(glob.uri, root: glob.root)
+    let store = try store(of: glob)
     try glob.list(in: store) { objects in
       try page(objects.map { (store.uri($0.key), $0) })
     }

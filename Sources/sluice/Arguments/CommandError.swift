@@ -12,6 +12,8 @@ extension Failure.Code where Domain == CommandDomain {
   static var usage: Self { .init(rawValue: "usage") }
   /// `init` found files where it would write its own.
   static var exists: Self { .init(rawValue: "exists") }
+  /// A file named on the command line, or standard input, could not be read.
+  static var unreadable: Self { .init(rawValue: "unreadable") }
   /// Standard output or a file of `init` could not be written.
   static var unwritable: Self { .init(rawValue: "unwritable") }
 }

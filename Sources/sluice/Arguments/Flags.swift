@@ -44,6 +44,19 @@ extension Flag {
         refused: an empty mount or a narrowed glob must not retract a table.
         """
     ) { $0.allowRemovals = true },
+    .valued(
+      "event", "FILE", verbs: Verb.withSelection, "Look only at objects that these events name",
+      text: """
+        A file of JSON documents, `-` for standard input: S3 event notifications, also inside SQS, \
+        SNS or EventBridge messages; Cloud Storage notifications from Pub/Sub; or \
+        `{"address": "/path/or/uri"}`. Nothing is listed: each object named is looked at, and what \
+        is true by then counts, not what the message says. Intervals are those of the files \
+        named. Acknowledge the messages when the exit code is 0; the same ones twice do no harm. \
+        Not together with `--from`, `--to`, `--force` or `--full-refresh`.
+        """
+    ) { options, text in
+      options.event = try nonEmpty(text, of: "event")
+    },
   ]
 
   private static let output: [Flag] = [

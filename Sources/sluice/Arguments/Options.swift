@@ -12,6 +12,8 @@ struct Options: Sendable, Equatable {
   var force = false
   var fullRefresh = false
   var allowRemovals = false
+  /// A file of event messages; `-` for standard input.
+  var event: String?
   var threads: Int?
   var memoryByteCount: Int64?
   var json = false

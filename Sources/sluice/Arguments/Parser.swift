@@ -132,6 +132,16 @@ private struct ArgumentParser {
           "--to \(to) is not after --from \(from)", advice: "ranges are half-open")
       }
     }
+    if options.event != nil {
+      let others = [
+        ("from", options.from != nil), ("force", options.force),
+        ("full-refresh", options.fullRefresh),
+      ]
+      if let (other, _) = others.first(where: \.1) {
+        throw CommandError.usage(
+          "--event and --\(other) contradict each other", advice: "events say what to look at")
+      }
+    }
     if options.json, let format = options.format, format != .json {
       throw CommandError.usage("--json and --format \(format.rawValue) contradict each other")
     }

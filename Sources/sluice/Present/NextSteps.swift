@@ -32,10 +32,13 @@ enum NextSteps {
     _ units: [UnitRecord], _ pipeline: String, _ options: Options
   ) -> [String] {
     let start = line(
-      .run, options, only: { !isOfOutput($0) && $0 != "from" && $0 != "to" }, operands: [pipeline])
+      .run, options, only: { !isOfOutput($0) && !isOfSelection($0) }, operands: [pipeline])
     let intervals = Array(Set(units.compactMap(\.interval))).sorted()
     guard let first = intervals.first, let last = intervals.last else {
-      return [run(options, pipelines: [pipeline])]
+      // What events named is in the log by now, or is found by a look at everything.
+      return [
+        line(.run, options, only: { !isOfOutput($0) && $0 != "event" }, operands: [pipeline])
+      ]
     }
     var stretches = runs(of: intervals, together: isNext).map { ($0[0], $0[$0.count - 1]) }
     // What is done is not done again, so one long stretch costs no more than many short ones,
@@ -59,6 +62,10 @@ enum NextSteps {
 
   private static func isOfProject(_ name: String) -> Bool {
     ["project", "profile", "lake", "set"].contains(name)
+  }
+
+  private static func isOfSelection(_ name: String) -> Bool {
+    ["from", "to", "event"].contains(name)
   }
 
   private static func isOfOutput(_ name: String) -> Bool {

@@ -4,7 +4,7 @@ import Pipelines
 extension Session {
   /// `sluice plan`: shows what would run, and why.
   func plan(on backend: some Backend) throws -> Int32 {
-    let plan = try backend.plan(selection)
+    let plan = try backend.plan(selection())
     console.close()
     let text = PlanText(style: style, columns: columns, paths: paths)
     let summary = text.summary(plan)

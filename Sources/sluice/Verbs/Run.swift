@@ -7,7 +7,7 @@ struct InterruptedRun: Error {}
 extension Session {
   /// `sluice run`: plans, then does it. Failures of units are in the report.
   func run(on backend: some Backend) throws -> Int32 {
-    let report = try backend.run(selection)
+    let report = try backend.run(selection())
     console.close()
     let record = RunRecord(report)
     let text = RunText(style: style, columns: columns, paths: paths)

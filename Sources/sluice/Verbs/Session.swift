@@ -16,10 +16,12 @@ struct Session {
   /// How paths of results are shown.
   var paths = ShortPaths.none
 
-  var selection: Selection {
+  /// Reads the event messages, where there are any.
+  func selection() throws -> Selection {
     Selection(
       pipelines: operands, from: options.from, to: options.to, force: options.force,
-      fullRefresh: options.fullRefresh, allowRemovals: options.allowRemovals)
+      fullRefresh: options.fullRefresh, allowRemovals: options.allowRemovals,
+      events: try options.event.map(namedObjects))
   }
 
   /// Does what a verb does on a project.
