@@ -74,7 +74,8 @@ let package = Package(
       dependencies: ["Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores"]),
     .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
     .testTarget(
-      name: "Integration", dependencies: ["Core", "CZlib", "sluice", "sluice-sample"],
+      name: "Integration",
+      dependencies: ["Core", "CZlib", "Stores", "sluice", "sluice-sample"],
       exclude: ["README.md"]),
   ],
   swiftLanguageModes: [.v6]

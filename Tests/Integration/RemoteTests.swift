@@ -1,0 +1,139 @@
+import Core
+import Foundation
+import Stores
+import Testing
+
+/// Source, lake and export each on an object store, with nothing but the bucket to remember by.
+@Suite(
+  "Page views on object stores", .serialized,
+  .enabled(if: Repository.canRun, Comment(rawValue: Repository.whyNot)),
+  .enabled(if: Python.hasVenv, Comment(rawValue: Python.whyNoVenv)))
+struct RemoteTests {
+  private static let hour = "2024-01-01T05"
+  private static let lines =
+    "aa B 3 0\naa A 3 0\nnot a line\naa C 1 0\nen.m Main_Page 7 0\nde \"Z 2 0\n"
+
+  /// A project that reads from and writes to the server.
+  private func project(on server: ObjectServer) throws -> (PageviewsProject, [String: String]) {
+    let project = try PageviewsProject()
+    var variables = server.variables
+    variables["PAGEVIEWS_URL"] = server.address("dumps")
+    variables["SLUICE_LAKE"] = server.address("lake")
+    variables["PAGEVIEWS_OUT"] = server.address("out")
+    return (project, variables)
+  }
+
+  private func stage(_ hour: String, _ text: String, on server: ObjectServer) throws {
+    let key = PageviewsProject.dumpPath(hour)
+    _ = try server.store("dumps").put(key, .bytes(Gzip.compress(text)), .always)
+  }
+
+  /// The exported CSV, as the marker names it.
+  private func csv(_ hour: String, on server: ObjectServer) throws -> String {
+    let store = try server.store("out/format=csv/\(PageviewsProject.partitionPath(hour))")
+    let marker = try JSON(parsing: #require(try store.get("_SUCCESS")).bytes)
+    let name = try #require(marker["files"]?.array?.first?["name"]?.string)
+    let packed = try #require(try store.get(name)).bytes
+    return String(decoding: try Gzip.decompress(packed), as: UTF8.self)
+  }
+
+  @Test("an hour goes from bucket to bucket; a machine with nothing on it goes on from there")
+  func bucketToBucket() throws {
+    for kind in ObjectServer.Kind.allCases {
+      let server = try ObjectServer(kind)
+      try stage(Self.hour, Self.lines, on: server)
+      let (project, variables) = try project(on: server)
+      let first = try project.sluice(
+        "run", "pageviews", "--from", Self.hour, variables: variables)
+      #expect(first.exitCode == 0, "\(kind): \(first)")
+      let local = try project.stage(Self.hour, Self.lines)
+      #expect(try csv(Self.hour, on: server) == Oracle.csv([local]), "\(kind)")
+
+      // Another machine: another project folder, no cache.
+      let (other, _) = try self.project(on: server)
+      // Its block list is another file there, so the log says; the tables stay as they are.
+      func published() throws -> [Version] {
+        try ["lake/tables", "lake/state", "out"].flatMap { prefix in
+          try server.store(prefix).objects(below: "").map(\.version)
+        }
+      }
+      let before = try published()
+      let again = try other.sluice(
+        "run", "pageviews", "--from", Self.hour, variables: variables)
+      #expect(again.exitCode == 0, "\(kind): \(again)")
+      #expect(again.standardOutput.contains("up to date"), "\(kind): \(again)")
+      #expect(try published() == before, "\(kind)")
+      let rows = try other.sluice(
+        "query", "SELECT domain, page, views FROM top_pages ORDER BY ALL", "--format", "csv",
+        variables: variables)
+      #expect(
+        rows.standardOutput
+          == "domain,page,views\naa,A,3\naa,B,3\naa,C,1\nde,\"\"\"Z\",2\nen.m,Main_Page,7\n",
+        "\(kind): \(rows)")
+
+      try stage("2024-01-01T06", "zz Z 1 0\n", on: server)
+      let next = try other.sluice(
+        "run", "pageviews", "--from", Self.hour, "--to", "2024-01-01T07", variables: variables)
+      #expect(next.exitCode == 0, "\(kind): \(next)")
+      let quarantined = try other.sluice(
+        "query", "SELECT source_row, row FROM pageviews.quarantine", "--format", "csv",
+        variables: variables)
+      #expect(
+        quarantined.standardOutput == "source_row,row\n3,not a line\n", "\(kind): \(quarantined)")
+    }
+  }
+
+  @Test("a run that is killed at any of its calls to the bucket is made good by the next")
+  func killed() throws {
+    let server = try ObjectServer(.gs)
+    try stage(Self.hour, Self.lines, on: server)
+    let (whole, variables) = try project(on: server)
+    func lake(_ name: String) -> [String: String] {
+      variables.merging(
+        ["SLUICE_LAKE": server.address(name), "PAGEVIEWS_OUT": server.address("\(name)-out")]
+      ) { $1 }
+    }
+    let command = ["run", "pageviews", "--from", Self.hour]
+    let (outcome, mutations) = try whole.traced(command, variables: lake("whole"))
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let query = ["query", "SELECT * EXCLUDE (interval_end) FROM top_pages ORDER BY ALL", "--json"]
+    let expected = try whole.run(query, variables: lake("whole")).standardOutput
+    #expect(mutations.count > 15)
+    for number in stride(from: 2, through: mutations.count, by: 9) {
+      let place = lake("killed-\(number)")
+      let (project, _) = try self.project(on: server)
+      _ = try project.killed(command, at: "after:\(number)", variables: place)
+      let again = try project.run(command, variables: place)
+      #expect(again.exitCode == 0, "killed after \(mutations[number - 1]): \(again)")
+      #expect(try project.run(query, variables: place).standardOutput == expected)
+    }
+  }
+
+  @Test("credentials are in nothing that is written: output, logs, plans, records, the lake")
+  func canary() throws {
+    let server = try ObjectServer(.s3)
+    try stage(Self.hour, Self.lines, on: server)
+    let (project, variables) = try project(on: server)
+    var written = ""
+    for arguments in [
+      ["plan", "--json"], ["run", "--json"], ["history", "--json"], ["state", "--json"], ["check"],
+      ["query", "SELECT * FROM nowhere"],
+      ["run", "--set", "top=x"], ["plan", "--lake", "s3://no-such-bucket/lake"],
+    ] {
+      let outcome = try project.run(
+        arguments + (arguments.first == "query" ? [] : ["--quiet"]), variables: variables)
+      written += outcome.description
+    }
+    var broken = variables
+    broken["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+    written += try project.sluice("plan", "--lake", "s3://bucket/other", variables: broken)
+      .description
+    #expect(!written.contains(ObjectServer.canary), "\(written)")
+    let store = try server.store("")
+    for object in try store.objects(below: "") {
+      let bytes = try #require(try store.get(object.key)).bytes
+      #expect(
+        !String(decoding: bytes, as: UTF8.self).contains(ObjectServer.canary), "\(object.key)")
+    }
+  }
+}
