@@ -83,6 +83,27 @@ struct RemoteTests {
     }
   }
 
+  @Test("pyiceberg reads the table from S3")
+  func otherReaders() throws {
+    let server = try ObjectServer(.s3)
+    try stage(Self.hour, Self.lines, on: server)
+    let (project, variables) = try project(on: server)
+    let outcome = try project.sluice("run", "pageviews", "--from", Self.hour, variables: variables)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let read = try Python.run(
+      "read_bucket.py",
+      [server.address("lake/tables/pageviews/top_pages/metadata/v1.metadata.json")],
+      interpreter: Python.venv, variables: variables)
+    let rows = try String(decoding: read, as: UTF8.self).split(separator: "\n").map {
+      try JSON(parsing: String($0))
+    }
+    #expect(
+      rows.map { "\($0["domain"]?.string ?? "") \($0["page"]?.string ?? "")" } == [
+        "aa A", "aa B", "aa C", "de \"Z", "en.m Main_Page",
+      ])
+    #expect(rows.allSatisfy { $0["interval_start"] == "2024-01-01 05:00:00" })
+  }
+
   @Test("a run that is killed at any of its calls to the bucket is made good by the next")
   func killed() throws {
     let server = try ObjectServer(.gs)

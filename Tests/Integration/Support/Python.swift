@@ -27,20 +27,25 @@ enum Python {
   /// - Returns: Its standard output.
   /// - Throws: `Failed` when it does not exit with 0.
   static func run(
-    _ script: String, _ arguments: [String], interpreter: String = plain
+    _ script: String, _ arguments: [String], interpreter: String = plain,
+    variables: [String: String] = [:]
   ) throws -> [UInt8] {
-    let outcome = try start(script, arguments, interpreter: interpreter).wait()
+    let outcome = try start(
+      script, arguments, interpreter: interpreter, variables: variables
+    ).wait()
     guard outcome.exitCode == 0 else { throw Failed(description: outcome.description) }
     return outcome.output
   }
 
   static func start(
-    _ script: String, _ arguments: [String], interpreter: String = plain
+    _ script: String, _ arguments: [String], interpreter: String = plain,
+    variables: [String: String] = [:]
   ) throws -> RunningCommand {
     var environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"]
     for name in ["HOME", "TMPDIR"] {
       environment[name] = ProcessInfo.processInfo.environment[name]
     }
+    environment.merge(variables) { $1 }
     return try RunningCommand(
       interpreter, [Repository.path("Tests/Support/\(script)")] + arguments,
       environment: environment, in: Repository.root)
