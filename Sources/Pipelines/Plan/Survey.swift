@@ -114,7 +114,7 @@ struct Survey: Sendable {
     let source = view.source.name
     guard let interval, case .intervals(let settings) = view.source.origin else {
       inputs.positions[name] = .log(number: view.state.number, definition: view.state.definition)
-      inputs.files[source] = Array(view.state.files)
+      inputs.files[source] = view.state
       if view.state.files.isEmpty && view.state.number == 0 {
         inputs.missing.append(view.source.address)
       }

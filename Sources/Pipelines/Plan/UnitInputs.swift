@@ -8,22 +8,25 @@ struct UnitInputs: Sendable {
   var objects: [String: [LoggedFile]] = [:]
   /// Where all other inputs stand, by name.
   var positions: [String: InputPosition] = [:]
-  /// Whole files of sources, by source.
-  var files: [String: [LoggedFile]] = [:]
+  /// All files of sources that are read whole, by source; packed until they are read.
+  var files: [String: LogState] = [:]
   /// Addresses that are waited for.
   var missing: [String] = []
   /// Inputs that are tables which are not there yet.
   var absent: [String] = []
 
   var fileCount: Int {
-    objects.values.reduce(0) { $0 + $1.count } + files.values.reduce(0) { $0 + $1.count }
+    objects.values.reduce(0) { $0 + $1.count } + files.values.reduce(0) { $0 + $1.files.count }
+  }
+
+  /// All objects of one source.
+  func all(of source: String) -> [LoggedFile] {
+    objects[source] ?? files[source].map { Array($0.files) } ?? []
   }
 
   var byteCount: Int64 {
-    func sum(_ groups: [String: [LoggedFile]]) -> Int64 {
-      groups.values.reduce(0) { $0 + $1.reduce(0) { $0 + $1.byteCount } }
-    }
-    return sum(objects) + sum(files)
+    objects.values.joined().reduce(0) { $0 + $1.byteCount }
+      + files.values.reduce(0) { $0 + $1.byteCount }
   }
 }
 

@@ -94,7 +94,7 @@ struct QueryBuilder {
       throw PipelineError(
         .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
     }
-    let objects = unit.inputs.objects[name] ?? unit.inputs.files[name] ?? []
+    let objects = unit.inputs.all(of: name)
     let local = try copies[name] ?? fetch(objects)
     copies[name] = local
     let files = try zip(objects, local).map { object, copy in
@@ -139,8 +139,8 @@ struct QueryBuilder {
   ///
   /// - Throws: `StoreError` `.changed`.
   func expectUnchanged() throws {
-    let read = [unit.inputs.objects, unit.inputs.files].flatMap { $0.values.joined() }
-    for logged in read {
+    let sources = Set(unit.inputs.objects.keys).union(unit.inputs.files.keys)
+    for logged in sources.flatMap(unit.inputs.all) {
       let (store, key) = try workspace.opener.locate(
         workspace.addresses.addressToOpen(logged.key))
       guard store.localPath(key) != nil else { continue }
