@@ -14,7 +14,8 @@ struct ProjectFile {
     ProjectFile(
       lake: keys.optional(
         "lake", .location, default: lakeDefault,
-        "Where tables live: a folder, or a URI such as s3://bucket/lake or gs://bucket/lake. Relative to this file."),
+        "Where tables live: a folder, or a URI such as s3://bucket/lake or gs://bucket/lake. Relative to this file."
+      ),
       catalog: keys.optional(
         "catalog", .word, default: .storage, "How tables are found: 'storage', in the lake itself."),
       engine: keys.optional(
