@@ -93,6 +93,38 @@ struct CrashTests {
     }
   }
 
+  @Test("Killed at any time, also in the middle of a call")
+  func anytime() throws {
+    let scenario = Scenario.replacedHour
+    let whole = try scenario.project()
+    let start = ContinuousClock.now
+    let outcome = try whole.run(scenario.arguments)
+    let duration = ContinuousClock.now - start
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    let expected = try LakeAudit.of(whole.lake).content(of: whole)
+
+    let count = CrashTests.isLong ? 200 : 16
+    var killed = 0
+    var projects: [PageviewsProject] = []
+    for index in 0..<count {
+      let project = try scenario.project()
+      let command = try project.start(scenario.arguments)
+      let delay = duration * index / count
+      usleep(UInt32(delay.components.attoseconds / 1_000_000_000_000))
+      command.send(signal: SIGKILL)
+      if command.wait().end == .killed(signal: SIGKILL) { killed += 1 }
+      let again = try project.run(scenario.again)
+      #expect(again.exitCode == 0, "\(again)")
+      projects.append(project)
+    }
+    #expect(killed > count / 4)
+    for (project, audit) in zip(projects, try LakeAudit.of(projects.map(\.lake))) {
+      #expect(audit.content(of: project) == expected)
+      let disagreements = try project.disagreements(audit)
+      #expect(disagreements == [])
+    }
+  }
+
   /// Kills one run, runs again, and once more. On a thread of its own, so it tells what is wrong
   /// instead of expecting.
   private func kill(_ scenario: Scenario, at moment: String) throws -> Survivor {

@@ -159,6 +159,11 @@ struct LocalWritingTests {
     let writer = open(scratch.path + "/f/.sluice-tmp-2-live", O_RDONLY)
     defer { close(writer) }
     #expect(flock(writer, LOCK_EX) == 0)
+    let temporary = try store.temporaryFiles()
+    #expect(
+      temporary.map(\.object.key)
+        == ["f/.sluice-tmp-1-old", "f/.sluice-tmp-2-live", "f/.sluice-tmp-3-new"])
+    #expect(temporary.map(\.isAbandoned) == [true, false, true])
     _ = try store.put("f/x", text: "x")
     #expect(
       Set(scratch.files) == ["f/.sluice-tmp-2-live", "f/.sluice-tmp-3-new", "f/plain", "f/x"])

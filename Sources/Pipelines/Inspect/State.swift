@@ -35,6 +35,15 @@ extension Workspace {
         report.models.append(try state(of: TableID(pipeline.name, name), kind: kind))
       }
     }
+    if let local = lake.store as? LocalStore {
+      report.leftovers += try local.temporaryFiles().map {
+        Leftover(
+          key: $0.object.key, byteCount: $0.object.byteCount,
+          explanation: $0.isAbandoned
+            ? "half-written by a process that was killed; goes with a later write to its folder"
+            : "being written")
+      }
+    }
     report.leftovers += try lake.probesLeft().map {
       Leftover(
         key: $0.key, byteCount: $0.byteCount,
