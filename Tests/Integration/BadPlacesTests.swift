@@ -166,6 +166,26 @@ struct BadPlacesTests {
     try expectWhole(project, variables: variables)
   }
 
+  @Test("Exports to a place that is a file: the table is published, the export once it can be")
+  func exportPlace() throws {
+    let project = try project()
+    let place = try project.root.write("mine", to: "out")
+    let variables = ["PAGEVIEWS_OUT": place.path]
+    let run = ["run", "pageviews", "--json", "--from", BadPlacesTests.hour]
+    let outcome = try project.run(run, variables: variables)
+    #expect(outcome.exitCode == 1, "\(outcome)")
+    let message = outcome.standardError.split(separator: "\n").filter { $0.contains(" out/") }
+    #expect(message.count == 1, "\(outcome)")
+    #expect(try String(contentsOf: place, encoding: .utf8) == "mine")
+    try FileManager.default.removeItem(at: place)
+    let later = try project.run(run, variables: variables)
+    #expect(later.exitCode == 0, "\(later)")
+    #expect(try later.json().first?["status"] == "exported")
+    #expect(
+      try project.exported(BadPlacesTests.hour, below: place)
+        == Oracle.csv([project.staged(BadPlacesTests.hour)]))
+  }
+
   @Test("A lake that is a file", arguments: ["plan", "run", "state", "history"])
   func lakeIsAFile(verb: String) throws {
     let project = try PageviewsProject()

@@ -167,19 +167,46 @@ struct DamagedInputTests {
     #expect(try project.exported(hour) == DamagedInputTests.csv)
   }
 
-  @Test("A block list that is not there is an error, not an empty list")
-  func blockList() throws {
+  enum BlockList: String, CaseIterable { case missing, folder, cutOff, emptyGzip }
+
+  @Test(
+    "A block list that cannot be read is an error, not an empty list", arguments: BlockList.allCases
+  )
+  func blockList(kind: BlockList) throws {
     let project = try PageviewsProject()
     try project.stage("2024-01-01T05", DamagedInputTests.good)
-    let missing = ["PAGEVIEWS_BLOCKED": "/nowhere/blocked.txt"]
-    let outcome = try project.sluice(
-      "run", "pageviews", "--from", "2024-01-01T05", variables: missing)
+    let list = project.root.appending(path: "lists/blocked.gz")
+    var message = "there is no such file"
+    switch kind {
+    case .missing: break
+    case .folder:
+      try FileManager.default.createDirectory(at: list, withIntermediateDirectories: true)
+      message = "a folder where a file should be"
+    case .cutOff:
+      try project.root.write(Gzip.truncated(Array("aa A\n".utf8)), to: "lists/blocked.gz")
+      message = "cut off"
+    case .emptyGzip:
+      try project.root.write("", to: "lists/blocked.gz")
+      message = "the file is empty, which no gzip file is"
+    }
+    let variables = ["PAGEVIEWS_BLOCKED": list.path]
+    let run = ["run", "pageviews", "--from", "2024-01-01T05"]
+    let outcome = try project.run(run, variables: variables)
     #expect(outcome.exitCode == 1)
-    #expect(outcome.standardError.contains("/nowhere/blocked.txt: "))
-    #expect(outcome.standardError.contains("'blocked'"))
-    #expect(outcome.standardError.contains("there is no such file"))
-    #expect(outcome.standardError.contains("pipelines/pageviews/pipeline.yaml:"))
+    let found = outcome.standardError.split(separator: "\n").filter { $0.contains(message) }
+    #expect(found.count == 1 && found[0].contains("lists/blocked.gz: "), "\(outcome)")
+    if kind == .missing {
+      #expect(found.first?.contains("pipelines/pageviews/pipeline.yaml:") == true)
+    }
     #expect(try project.exported("2024-01-01T05") == nil)
     #expect(!(try project.listing("lake").keys.contains { $0.hasPrefix("tables/") }))
+
+    try? FileManager.default.removeItem(at: list)
+    try project.root.write(Gzip.compress("aa A\n"), to: "lists/blocked.gz")
+    let mended = try project.run(run, variables: variables)
+    #expect(mended.exitCode == 0, "\(mended)")
+    #expect(
+      try project.exported("2024-01-01T05")
+        == Oracle.csv([project.staged("2024-01-01T05")], blocked: list))
   }
 }

@@ -99,6 +99,35 @@ struct MalformedRowsTests {
     }
   }
 
+  @Test("A title of ten million bytes is a title")
+  func longTitle() throws {
+    let project = try PageviewsProject()
+    let hour = "2024-01-01T05"
+    let title = String(repeating: "x", count: 10_000_000)
+    let file = try project.stage(hour, "aa \(title) 7 0\naa A 9 0\n")
+    let outcome = try project.sluice("run", "pageviews", "--from", hour)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let same = try project.exported(hour) == Oracle.csv([file])
+    #expect(same)
+    #expect(
+      try project.query("SELECT length(page) AS n FROM pageviews.top_pages ORDER BY rank")
+        .map { $0["n"] } == [1, 10_000_000])
+  }
+
+  @Test("A sum beyond 64 bits is an error, not a wrong number")
+  func overflow() throws {
+    let project = try PageviewsProject()
+    let hour = "2024-01-01T05"
+    try project.stage(hour, "aa A 9223372036854775807 0\naa A 9223372036854775807 0\naa B 1 0\n")
+    let outcome = try project.sluice("run", "pageviews", "--from", hour)
+    #expect(outcome.exitCode == 1, "\(outcome)")
+    let message = outcome.standardError.split(separator: "\n").filter {
+      $0.contains("18446744073709551614")
+    }
+    #expect(message.count == 1 && message[0].contains("pageviews.top_pages"), "\(outcome)")
+    #expect(!(try project.listing("lake").keys.contains { $0.hasPrefix("tables/") }))
+  }
+
   @Test("Lines are counted through blocks, members and files")
   func lineNumbers() throws {
     let project = try PageviewsProject()
