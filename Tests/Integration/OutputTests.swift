@@ -54,7 +54,9 @@ struct OutputTests {
     let run = try project.run(["run", "--json"] + OutputTests.range)
     let name = try #require(try run.json().last?["run"]?.string)
     try project.stage("2024-01-01T03", "aa C 5 0\n")
-    let second = try project.run(["run", "--json"] + OutputTests.range)
+    // Both clocks start at a given time: the second run's has to be the later one.
+    let second = try project.run(
+      ["run", "--json"] + OutputTests.range, variables: ["SLUICE_NOW": "2024-01-02T05:20:00Z"])
     let newer = try #require(try second.json().last?["run"]?.string)
 
     let history = try project.sluice("history", "--json").json()
