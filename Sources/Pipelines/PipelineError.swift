@@ -16,10 +16,6 @@ extension Failure.Code where Domain == PipelineDomain {
   public static var badEvent: Self { .init(rawValue: "badEvent") }
   /// A changed model whose `on_definition` is `fail`.
   public static var definitionChanged: Self { .init(rawValue: "definitionChanged") }
-  /// A check with severity `error` failed; nothing was published.
-  public static var checkFailed: Self { .init(rawValue: "checkFailed") }
-  /// Rows read, published, set aside and dropped do not add up.
-  public static var unbalanced: Self { .init(rawValue: "unbalanced") }
   /// A file that `wait` gave up on.
   public static var timedOut: Self { .init(rawValue: "timedOut") }
   /// Something the unit reads failed in the same run.

@@ -78,7 +78,7 @@ final class GCSService: Sendable {
         return .again(
           .answer((response, body)), afterMilliseconds: policy.retryAfter(response))
       } catch let error as TransportError {
-        return try outcome(of: error)
+        return try error.outcome()
       }
     }
   }
@@ -88,24 +88,6 @@ final class GCSService: Sendable {
     if response.isTransient { return true }
     guard response.status == 403 else { return false }
     return ["rateLimitExceeded", "userRateLimitExceeded"].contains(GCSFault(response).reason)
-  }
-
-  /// What a broken connection means for the retries.
-  func outcome<T>(
-    of error: TransportError, progressed: Bool = false
-  ) throws -> RetryPolicy.Attempt<T> {
-    let code: StoreError.Code =
-      switch error.code {
-      case .badURL: .badAddress
-      case .failed, .body: .failed
-      case .credentials: .denied
-      default: .unreachable
-      }
-    let failure = StoreError(
-      code, error.message, at: error.place, advice: error.advice,
-      exitCode: code == .badAddress ? 2 : error.exitCode)
-    guard error.isTransient else { throw failure }
-    return .again(.failure(failure), afterMilliseconds: nil, progressed: progressed)
   }
 
   private func withCredentials<T>(_ body: () throws -> T) throws -> T {

@@ -69,7 +69,7 @@ private final class GCSReading {
       }
       return try finish(response, progressed: position > start, cancellation)
     } catch let error as TransportError {
-      return try store.service.outcome(of: error, progressed: position > start)
+      return try error.outcome(progressed: position > start)
     }
   }
 

@@ -68,7 +68,7 @@ final class GCSUpload {
         }
       } catch let error as TransportError {
         isUncertain = true
-        return try service.outcome(of: error, progressed: sent > start)
+        return try error.outcome(progressed: sent > start)
       }
     }
     guard written.byteCount == source.byteCount, written.crc32c ?? checksum == checksum else {

@@ -65,7 +65,7 @@ private final class Reading {
     } catch is Enough {
       return .done(object!)
     } catch let error as TransportError {
-      return try next(try store.outcome(of: error, progressed: position > start))
+      return try next(try error.outcome(progressed: position > start))
     }
   }
 

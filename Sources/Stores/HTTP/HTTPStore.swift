@@ -99,7 +99,7 @@ public struct HTTPStore: Store {
       } catch is Enough {
         return .done(head!)
       } catch let error as TransportError {
-        return try outcome(of: error)
+        return try error.outcome()
       }
     }
   }
@@ -108,22 +108,6 @@ public struct HTTPStore: Store {
   func outcome(of response: HTTPResponse) -> RetryPolicy.Attempt<HTTPResponse> {
     guard response.isTransient else { return .done(response) }
     return .again(.answer(response), afterMilliseconds: policy.retryAfter(response))
-  }
-
-  func outcome<T>(
-    of error: TransportError, progressed: Bool = false
-  ) throws -> RetryPolicy.Attempt<T> {
-    let code: StoreError.Code =
-      switch error.code {
-      case .badURL: .badAddress
-      case .failed, .body: .failed
-      default: .unreachable
-      }
-    let failure = StoreError(
-      code, error.message, at: error.place, advice: error.advice,
-      exitCode: code == .badAddress ? 2 : 1)
-    guard error.isTransient else { throw failure }
-    return .again(.failure(failure), afterMilliseconds: nil, progressed: progressed)
   }
 
   /// The failure that an answer without the object stands for.

@@ -77,7 +77,7 @@ final class S3Service: Sendable {
         guard again(answer) else { return .done(answer) }
         return .again(.answer(answer), afterMilliseconds: policy.retryAfter(answer.response))
       } catch let error as TransportError {
-        return try outcome(of: error, progressed: false)
+        return try error.outcome(progressed: false)
       }
     }
   }
@@ -189,23 +189,6 @@ final class S3Service: Sendable {
       signer.sign(&http, as: credentials, region: region, payload: payload, at: now)
     }
     return http
-  }
-
-  /// What a failure of the transport means for the retries.
-  func outcome<T>(
-    of error: TransportError, progressed: Bool
-  ) throws -> RetryPolicy.Attempt<T> {
-    let code: StoreError.Code =
-      switch error.code {
-      case .badURL: .badAddress
-      case .failed, .body: .failed
-      default: .unreachable
-      }
-    let failure = StoreError(
-      code, error.message, at: error.place, advice: error.advice,
-      exitCode: code == .badAddress ? 2 : 1)
-    guard error.isTransient else { throw failure }
-    return .again(.failure(failure), afterMilliseconds: nil, progressed: progressed)
   }
 
   // MARK: - Conditions

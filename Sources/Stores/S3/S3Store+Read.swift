@@ -97,7 +97,7 @@ final class S3Reading {
     } catch is Enough {
       return .done(object!)
     } catch let error as TransportError {
-      return try store.service.outcome(of: error, progressed: position > start)
+      return try error.outcome(progressed: position > start)
     }
   }
 
