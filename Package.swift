@@ -75,7 +75,7 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
     .testTarget(
       name: "Integration",
-      dependencies: ["Core", "CZlib", "Stores", "sluice", "sluice-sample"],
+      dependencies: ["Core", "CZlib", "Stores", "Lake", "sluice", "sluice-sample"],
       exclude: ["README.md"]),
   ],
   swiftLanguageModes: [.v6]

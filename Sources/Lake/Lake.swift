@@ -25,6 +25,10 @@ public struct Lake: Sendable {
     SourceLog(store: store, pipeline: pipeline, source: source)
   }
 
+  public func landing(pipeline: String, source: String) -> LandingArea {
+    LandingArea(store: store, pipeline: pipeline, source: source)
+  }
+
   /// Where an engine may write files of a table that nothing refers to yet: absolute.
   ///
   /// - Parameter part: Keeps several computations of one run apart: an interval's text.

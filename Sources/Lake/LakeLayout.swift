@@ -70,6 +70,10 @@ public enum LakeLayout {
     "sources/\(pipeline)/\(source)/"
   }
 
+  public static func landingPrefix(pipeline: String, source: String) -> String {
+    "landing/\(pipeline)/\(source)/"
+  }
+
   public static func run(_ run: RunID) -> String {
     "runs/date=\(run.dateText)/\(run.rawValue).json"
   }

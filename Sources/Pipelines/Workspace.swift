@@ -15,6 +15,7 @@ public final class Workspace: Sendable {
   let engine: any Engine
   let cache: ObjectCache
   let addresses: Addresses
+  let landed = LandingTally()
   private let scratch = Mutex<SpillFolder?>(nil)
 
   /// The surroundings of a run, injected.
@@ -80,6 +81,21 @@ public final class Workspace: Sendable {
       folder = own
       return own.path
     }
+  }
+
+  /// Where the bytes of a file of a source are: its landed copy, else its origin.
+  ///
+  /// - Throws: `LakeError` `.missing` where the copy is gone.
+  func locate(
+    _ file: LoggedFile, of source: String, in pipeline: String
+  ) throws -> (store: any Store, object: Object) {
+    if let copy = try lake.landing(pipeline: pipeline, source: source).copy(of: file.file) {
+      return (copy.store, copy.object)
+    }
+    let (store, key) = try opener.locate(addresses.addressToOpen(file.key))
+    return (
+      store, Object(key: key, byteCount: file.byteCount, version: Version(file.version))
+    )
   }
 
   /// What a run would do and why. Changes nothing.

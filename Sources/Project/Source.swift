@@ -8,6 +8,8 @@ public struct Source: Sendable, Hashable {
   public var compression: Compression
   /// What happens to a row (of text: a document) that does not fit.
   public var malformed: Misfit
+  /// Whether files are copied into the lake first, and read from there.
+  public var isLanded: Bool
   /// Of CSV, in the files' order; empty for text.
   public var columns: Schema
   /// Where it is declared.
@@ -15,13 +17,15 @@ public struct Source: Sendable, Hashable {
 
   public init(
     name: String, origin: Origin, format: Format, compression: Compression = .auto,
-    malformed: Misfit = .fail, columns: Schema = Schema([]), place: Place = .nowhere
+    malformed: Misfit = .fail, isLanded: Bool = false, columns: Schema = Schema([]),
+    place: Place = .nowhere
   ) {
     self.name = name
     self.origin = origin
     self.format = format
     self.compression = compression
     self.malformed = malformed
+    self.isLanded = isLanded
     self.columns = columns
     self.place = place
   }

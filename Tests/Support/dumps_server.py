@@ -2,7 +2,7 @@
 """A local web server that stands for the public dumps.
 
     dumps_server.py FOLDER [--missing N] [--busy N] [--cut N] [--replace-after N]
-                    [--login USER:PASSWORD] [--log FILE]
+                    [--hang N] [--plain] [--login USER:PASSWORD] [--log FILE]
 
 Serves FOLDER on a free port of 127.0.0.1 and prints the port on standard output. GET and HEAD,
 with ETag, Last-Modified, Range, If-Match, If-None-Match and keep-alive, as a file server does.
@@ -12,7 +12,9 @@ Faults, counted for each path apart, so that concurrent requests do not change w
   --missing N   the first N requests of a path are answered 404
   --busy N      the next N are answered 503 with `Retry-After: 0`
   --cut N       the next N GETs break off in the middle of the body
+  --hang N      the next N GETs stop in the middle of the body and go no further
   --replace-after N   once a path has been answered N times, PATH.next takes its place, if it is there
+With --plain, answers say nothing of versions: no ETag, no Last-Modified, and nothing is conditional.
 With --login, requests without it are answered 401.
 Requests are logged as `METHOD PATH STATUS RANGE` lines.
 """
@@ -33,10 +35,11 @@ BLOCK = 1 << 18
 
 
 class Faults:
-    """Which answer a request of a path gets: `missing`, `busy`, `cut`, or None for the file."""
+    """Which answer a request of a path gets: `missing`, `busy`, `cut`, `hang`, or None for the file."""
 
-    def __init__(self, missing, busy, cut):
-        self.plan = ["missing"] * missing + ["busy"] * busy + ["cut"] * cut
+    def __init__(self, missing, busy, cut, hang):
+        self.plan = (
+            ["missing"] * missing + ["busy"] * busy + ["cut"] * cut + ["hang"] * hang)
         self.seen = defaultdict(int)
         self.lock = threading.Lock()
 
@@ -44,7 +47,7 @@ class Faults:
         with self.lock:
             place = self.seen[path]
             fault = self.plan[place] if place < len(self.plan) else None
-            if fault == "cut" and method == "HEAD":
+            if fault in ("cut", "hang") and method == "HEAD":
                 return None  # a HEAD has no body to cut, so it does not use up a cut
             self.seen[path] += 1
             return fault
@@ -87,15 +90,17 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "missing" or not inside or not os.path.isfile(local):
             return self.refuse(404)
         with open(local, "rb") as file:
-            self.send_file(file, with_body, cut=fault == "cut")
+            self.send_file(file, with_body, fault)
         self.server.replacements.answered(local)
 
-    def send_file(self, file, with_body, cut):
+    def send_file(self, file, with_body, fault):
         status = os.fstat(file.fileno())
         tag = '"%x-%x"' % (status.st_mtime_ns, status.st_size)
         headers = {
             "ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream",
             "Last-Modified": email.utils.formatdate(status.st_mtime, usegmt=True)}
+        if self.server.plain:
+            headers, tag = {"Content-Type": "application/octet-stream"}, "*"
         if not self.matches("If-Match", tag, absent=True):
             return self.refuse(412, headers)
         if self.matches("If-None-Match", tag, absent=False):
@@ -118,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         self.begin(code, headers)
         if not with_body:
             return
-        if cut:
+        if fault:
             end = start + (end - start) // 2
             self.close_connection = True
         file.seek(start)
@@ -128,6 +133,10 @@ class Handler(BaseHTTPRequestHandler):
                 break
             self.wfile.write(block)
             start += len(block)
+        if fault == "hang":
+            self.wfile.flush()
+            # Until the client hangs up.
+            self.connection.recv(1)
 
     def matches(self, header, tag, absent):
         value = self.headers.get(header)
@@ -174,6 +183,8 @@ def main():
     parser.add_argument("--missing", type=int, default=0)
     parser.add_argument("--busy", type=int, default=0)
     parser.add_argument("--cut", type=int, default=0)
+    parser.add_argument("--hang", type=int, default=0)
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--replace-after", type=int, default=0)
     parser.add_argument("--login")
     parser.add_argument("--port", type=int, default=0)
@@ -181,7 +192,8 @@ def main():
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
     server.folder = os.path.realpath(options.folder)
-    server.faults = Faults(options.missing, options.busy, options.cut)
+    server.faults = Faults(options.missing, options.busy, options.cut, options.hang)
+    server.plain = options.plain
     server.replacements = Replacements(options.replace_after)
     server.login = options.login and "Basic " + base64.b64encode(options.login.encode()).decode()
     server.log = open(options.log, "a", encoding="utf-8") if options.log else None

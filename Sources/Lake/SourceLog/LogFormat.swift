@@ -58,6 +58,7 @@ enum LogFormat {
       out += ",\"start\":\(interval.start.microseconds)".utf8
       out += ",\"end\":\(interval.end.microseconds)".utf8
     }
+    if let day = file.landed { out += ",\"landed\":\"\(day)\"".utf8 }
   }
 
   /// A JSON text. A million lines are written this way, so no tree is built for them.
@@ -110,6 +111,7 @@ enum LogFormat {
       var (start, end) = (PackedFiles.noInterval, PackedFiles.noInterval)
       var number = batch.map(Int64.init)
       var kind: UInt8?
+      var landed = PackedFiles.notLanded
       let found = try lines.next { name, value in
         switch value {
         case .text(let text):
@@ -121,6 +123,8 @@ enum LogFormat {
             parts.version = true
           } else if name.elementsEqual("op".utf8) {
             kind = FileChange.Kind(rawValue: String(decoding: text, as: UTF8.self))?.order
+          } else if name.elementsEqual("landed".utf8) {
+            landed = LandingDay(String(decoding: text, as: UTF8.self))?.number ?? .max
           }
         case .integer(let integer):
           if name.elementsEqual("size".utf8) {
@@ -136,12 +140,14 @@ enum LogFormat {
         }
       }
       if !found { return }
+      guard landed != .max else { throw lines.damaged("the day of landing is none") }
       guard parts == (true, true, true), let number, let batchNumber = Int32(exactly: number),
         batch == nil || kind != nil
       else { throw lines.damaged("the line lacks key, size, version, op or batch") }
       files.batches.append(batchNumber)
       files.starts.append(start)
       files.ends.append(end)
+      files.landed.append(landed)
       if let kind, batch != nil { files.kinds.append(kind) }
     }
   }

@@ -8,12 +8,24 @@ public struct ListedFile: Sendable, Hashable {
   public var version: String
   /// Only in interval sources.
   public var interval: Interval?
+  /// When the copy came that this file is read from; nil where it is read at its origin.
+  public var landed: LandingDay?
 
-  public init(key: String, byteCount: Int64, version: String, interval: Interval? = nil) {
+  public init(
+    key: String, byteCount: Int64, version: String, interval: Interval? = nil,
+    landed: LandingDay? = nil
+  ) {
     self.key = key
     self.byteCount = byteCount
     self.version = version
     self.interval = interval
+    self.landed = landed
+  }
+
+  /// Whether this is the same version of the same file, wherever it is read from.
+  public func isSame(as other: ListedFile) -> Bool {
+    byteCount == other.byteCount && version == other.version && interval == other.interval
+      && key == other.key
   }
 }
 
@@ -32,6 +44,7 @@ public struct LoggedFile: Sendable, Hashable {
   public var byteCount: Int64 { file.byteCount }
   public var version: String { file.version }
   public var interval: Interval? { file.interval }
+  public var landed: LandingDay? { file.landed }
 }
 
 /// One thing that happened to a source.

@@ -77,10 +77,13 @@ struct PackedFiles: Sendable {
   /// Microseconds; `noInterval` where the file belongs to none.
   var starts: [Int64] = []
   var ends: [Int64] = []
+  /// Days since 1970-01-01; `notLanded` where there is no copy.
+  var landed: [Int32] = []
   /// Only of changes: `FileChange.Kind.order`; empty for files.
   var kinds: [UInt8] = []
 
   static let noInterval = Int64.min
+  static let notLanded = Int32.min
 
   var count: Int { sizes.count }
 
@@ -91,6 +94,7 @@ struct PackedFiles: Sendable {
     batches.append(Int32(batch))
     starts.append(file.interval?.start.microseconds ?? PackedFiles.noInterval)
     ends.append(file.interval?.end.microseconds ?? PackedFiles.noInterval)
+    landed.append(file.landed?.number ?? PackedFiles.notLanded)
   }
 
   mutating func append(_ index: Int, of other: PackedFiles) {
@@ -100,13 +104,16 @@ struct PackedFiles: Sendable {
     batches.append(other.batches[index])
     starts.append(other.starts[index])
     ends.append(other.ends[index])
+    landed.append(other.landed[index])
   }
 
   subscript(index: Int) -> LoggedFile {
     LoggedFile(
       file: ListedFile(
         key: keys[index], byteCount: sizes[index], version: versions[index],
-        interval: interval(index)),
+        interval: interval(index),
+        landed: landed[index] == PackedFiles.notLanded
+          ? nil : LandingDay(number: landed[index])),
       batch: Int(batches[index]))
   }
 

@@ -18,13 +18,25 @@ struct EventTargets: Sendable {
     _ addresses: [String], project: Project, reads: [String: Set<Survey.SourceKey>]
   ) throws {
     self.reads = reads
-    let addresses = Set(try addresses.map { try StoreURI($0) })
+    try find(Set(try addresses.map { try StoreURI($0) }), in: project)
+  }
+
+  /// The same and one more object, where an address is that of one: it turned out while working
+  /// that something had happened to it, too.
+  func adding(_ address: String, project: Project) -> EventTargets {
+    guard let uri = try? StoreURI(address) else { return self }
+    var all = self
+    try? all.find([uri], in: project)
+    return all
+  }
+
+  private mutating func find(_ addresses: Set<StoreURI>, in project: Project) throws {
     for key in Set(reads.values.joined()) {
       guard let source = project[pipeline: key.pipeline]?[source: key.source] else { continue }
       switch source.origin {
       case .files(let settings):
         let glob = try Glob(settings.glob)
-        let found = Set(addresses.compactMap { glob.key(of: $0) })
+        let found = Set(addresses.compactMap { glob.key(of: $0) }).union(objects[key] ?? [])
         if !found.isEmpty {
           objects[key] = found.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         }
@@ -35,6 +47,7 @@ struct EventTargets: Sendable {
         }
         let template = plain ?? settings.uri
         let found = Set(addresses.compactMap { template.interval(at: $0.description) })
+          .union(tiles[key] ?? [])
         if !found.isEmpty { tiles[key] = found.sorted() }
       }
     }

@@ -13,7 +13,7 @@ extension PipelinePlan {
         "type": "batch", "pipeline": name, "source": .string(batch.source),
         "number": .integer(Int64(batch.number)), "added": .integer(Int64(batch.added)),
         "changed": .integer(Int64(batch.changed)), "removed": .integer(Int64(batch.removed)),
-        "bytes": .integer(batch.byteCount),
+        "bytes": .integer(batch.byteCount), "landed": .boolean(batch.isLanded),
       ]
     }
     let units = units.map { unit -> JSON in

@@ -38,6 +38,21 @@ public struct PlannedBatch: Sendable, Hashable {
   public var changed: Int
   public var removed: Int
   public var byteCount: Int64
+  /// Whether added and changed files are copied into the landing area first.
+  public var isLanded: Bool
+
+  public init(
+    source: String, number: Int, added: Int, changed: Int, removed: Int, byteCount: Int64,
+    isLanded: Bool = false
+  ) {
+    self.source = source
+    self.number = number
+    self.added = added
+    self.changed = changed
+    self.removed = removed
+    self.byteCount = byteCount
+    self.isLanded = isLanded
+  }
 }
 
 /// One model for one interval, or one model as a whole.

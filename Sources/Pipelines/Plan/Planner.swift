@@ -145,7 +145,7 @@ struct Planner {
   var sourcePlanner: SourcePlanner {
     SourcePlanner(
       lake: workspace.lake, opener: workspace.opener, addresses: workspace.addresses,
-      cancellation: cancellation)
+      cancellation: cancellation, lander: Lander(workspace))
   }
 
   private func sources(of node: Graph.Node, _ survey: Survey) -> [Survey.SourceKey] {
@@ -165,10 +165,10 @@ struct Planner {
         tiles: events.tiles[key] ?? [], recheck: { _ in true }, objects: events.objects[key] ?? [],
         listsWhenNew: nodes.contains { events.isAbout(pipeline: $0.model.pipeline) })
     }
-    guard case .intervals(let settings) = source.origin else {
-      return .init(tiles: []) { _ in false }
-    }
     let again = selection.force || selection.fullRefresh
+    guard case .intervals(let settings) = source.origin else {
+      return .init(tiles: [], recheck: { _ in false }, landedSuffices: again)
+    }
     var tiles = Set<Interval>()
     var rechecked = Set<Interval>()
     for node in nodes where sources(of: node, survey).contains(where: { $0.source == source.name })
@@ -187,7 +187,9 @@ struct Planner {
         }
       }
     }
-    return .init(tiles: tiles.union(rechecked).sorted()) { again || rechecked.contains($0) }
+    return .init(
+      tiles: tiles.union(rechecked).sorted(), recheck: { again || rechecked.contains($0) },
+      landedSuffices: again)
   }
 
   // MARK: - Units
@@ -278,7 +280,8 @@ struct Planner {
 
   /// What a run leaves alone and a reader should know of.
   func notes(on pipeline: Pipeline, _ selection: Selection, _ survey: Survey) throws -> [String] {
-    var notes: [String] = []
+    var notes: [String] = survey.sources.filter { $0.key.pipeline == pipeline.name }
+      .sorted { Survey.SourceKey.less($0.key, $1.key) }.flatMap(\.value.notes)
     let fingerprints = DefinitionFingerprint(
       graph: survey.graph, project: project, library: survey.library)
     let asked = Set(try intervals(of: pipeline, selection, survey))

@@ -16,6 +16,10 @@ struct SourceView: Sendable {
   private var byInterval: [Interval: [LoggedFile]]
   /// Intervals whose file could not be looked at.
   var obstacles: [Interval: any AnyFailure] = [:]
+  /// What kept files of a landed source without intervals from being landed: its readers wait.
+  var landingFailure: (any AnyFailure)?
+  /// What a reader of the plan should know of the look.
+  var notes: [String] = []
 
   var batches: [SourceBatch] { logged.batches(of: changes) }
 
@@ -58,7 +62,7 @@ struct SourceView: Sendable {
       PlannedBatch(
         source: source.name, number: batch.number, added: batch.count(.added),
         changed: batch.count(.changed), removed: batch.count(.removed),
-        byteCount: batch.byteCount)
+        byteCount: batch.byteCount, isLanded: source.isLanded)
     }
   }
 }
@@ -69,6 +73,7 @@ struct SourcePlanner {
   let opener: StoreOpener
   let addresses: Addresses
   let cancellation: Cancellation
+  let lander: Lander
 
   /// What of a source is of interest.
   struct Wanted {
@@ -80,6 +85,8 @@ struct SourcePlanner {
     var objects: [String]?
     /// With no `objects`: lists them all while the log is empty, since nothing could be read.
     var listsWhenNew = false
+    /// Of a landed source: whether what has landed will do where its origin is out of reach.
+    var landedSuffices = false
   }
 
   func look(
@@ -88,30 +95,62 @@ struct SourcePlanner {
     let logged = try lake.sourceLog(pipeline: pipeline, source: source.name).read()
     switch source.origin {
     case .files(let settings):
-      if let objects = wanted.objects,
-        !(objects.isEmpty && wanted.listsWhenNew && logged.number == 0)
+      do {
+        if let objects = wanted.objects,
+          !(objects.isEmpty && wanted.listsWhenNew && logged.number == 0)
+        {
+          return try named(objects, source, settings, pipeline, logged, allowRemovals)
+        }
+        return try files(source, settings, pipeline, logged, allowRemovals)
+      } catch let error as StoreError
+        where source.isLanded && wanted.landedSuffices && logged.number > 0 && error.exitCode != 2
       {
-        return try named(objects, source, settings, pipeline, logged, allowRemovals)
+        var view = SourceView(
+          pipeline: pipeline, source: source, logged: logged, changes: [], addresses: addresses)
+        view.notes = [note(source, error)]
+        return view
       }
-      return try files(source, settings, pipeline, logged, allowRemovals)
     case .intervals(let settings):
       return try intervals(source, settings, pipeline, logged, wanted)
     }
   }
 
-  /// Appends what was found. A lost put throws `.conflict`, and the look must be thrown away.
+  /// Appends what was found, of landed sources once it is in the lake. A lost put throws
+  /// `.conflict`, and the look must be thrown away.
   func append(_ view: SourceView) throws -> SourceView {
     guard !view.changes.isEmpty else { return view }
     let log = lake.sourceLog(pipeline: view.pipeline, source: view.source.name)
-    let state = try log.append(
-      view.changes, after: view.logged,
-      definition: SourceFingerprint.location(view.source, addresses),
-      clock: lake.clock)
+    let definition = SourceFingerprint.location(view.source, addresses)
+    var state = view.logged
+    var obstacles = view.obstacles
+    var failure: (any AnyFailure)?
+    if view.source.isLanded {
+      // Batch by batch: a run that is killed keeps what it has brought in so far.
+      for batch in view.batches {
+        let outcome = try lander.land(
+          batch.changes, of: view.source, in: view.pipeline, logged: view.logged)
+        state = try log.append(
+          outcome.changes, after: state, definition: definition, clock: lake.clock)
+        for (file, why) in outcome.failures {
+          // One file that cannot be landed does not keep the others from their turn.
+          if let tile = file.interval { obstacles[tile] = why } else { failure = failure ?? why }
+        }
+      }
+    } else {
+      state = try log.append(view.changes, after: state, definition: definition, clock: lake.clock)
+    }
     var appended = SourceView(
       pipeline: view.pipeline, source: view.source, logged: state, changes: [],
       addresses: addresses)
-    appended.obstacles = view.obstacles
+    appended.obstacles = obstacles
+    appended.landingFailure = failure
+    appended.notes = view.notes
     return appended
+  }
+
+  /// An origin that is out of reach, where what has landed will do.
+  private func note(_ source: Source, _ error: StoreError) -> String {
+    "\(source.name): read as it has landed, for its origin is out of reach: \(error)"
   }
 
   // MARK: - Files
@@ -127,9 +166,7 @@ struct SourcePlanner {
       for (address, object) in page {
         count += 1
         try differ.add(
-          ListedFile(
-            key: addresses.key(of: address), byteCount: object.byteCount,
-            version: object.version.rawValue))
+          listed(object, as: addresses.key(of: address), of: source, in: pipeline, logged))
       }
     }
     var changes = differ.finish()
@@ -141,7 +178,7 @@ struct SourcePlanner {
     let definition = SourceFingerprint.location(source, addresses)
     // Where the source looks elsewhere now, files of the old place are no longer its own, whether
     // they are there or not; only the guard stands between them and their retraction.
-    if logged.definition == definition { changes = try confirmRemovals(changes) }
+    if logged.definition == definition { changes = try confirmRemovals(changes, of: source) }
     try RemovalGuard.check(
       changes, against: logged, source: source.name, definition: definition,
       maxRemoved: settings.maxRemovedPercent / 100, allowsRemovals: allowRemovals)
@@ -180,12 +217,12 @@ struct SourcePlanner {
       let name = addresses.key(of: store.uri(key))
       let known = logged[name]
       guard let object else {
-        if let known { changes.append(FileChange(.removed, known.file)) }
+        if let known, !source.isLanded { changes.append(FileChange(.removed, known.file)) }
         continue
       }
-      let file = ListedFile(
-        key: name, byteCount: object.byteCount, version: object.version.rawValue)
-      if known?.file != file { changes.append(FileChange(known == nil ? .added : .changed, file)) }
+      let file = try listed(object, as: name, of: source, in: pipeline, logged)
+      guard known?.file.isSame(as: file) != true else { continue }
+      changes.append(FileChange(known == nil ? .added : .changed, file))
     }
     changes.sort { $0.file.key.utf8.lexicographicallyPrecedes($1.file.key.utf8) }
     try RemovalGuard.check(
@@ -195,8 +232,23 @@ struct SourcePlanner {
       pipeline: pipeline, source: source, logged: logged, changes: changes, addresses: addresses)
   }
 
-  /// Rule 5: a removal is believed only when a HEAD says so too.
-  private func confirmRemovals(_ changes: [FileChange]) throws -> [FileChange] {
+  /// An object as the log would have it.
+  private func listed(
+    _ object: Object, as key: String, of source: Source, in pipeline: String, _ logged: LogState,
+    interval: Interval? = nil
+  ) throws -> ListedFile {
+    let file = ListedFile(
+      key: key, byteCount: object.byteCount, version: object.version.rawValue, interval: interval)
+    guard source.isLanded, !object.version.isReliable || object.byteCount < 0 else { return file }
+    return try lander.settled(file, known: logged[key], of: source.name, in: pipeline)
+  }
+
+  /// Rule 5: a removal is believed only when a HEAD says so too. What has landed stays, whatever
+  /// becomes of its origin.
+  private func confirmRemovals(
+    _ changes: [FileChange], of source: Source
+  ) throws -> [FileChange] {
+    guard !source.isLanded else { return changes.filter { $0.kind != .removed } }
     let removed = changes.filter { $0.kind == .removed }
     guard !removed.isEmpty else { return changes }
     let gone = try concurrently(removed, limit: 8) { change in
@@ -220,15 +272,20 @@ struct SourcePlanner {
       try cancellation.check()
       let address = settings.uri.expand(tile)
       guard let object = try opener.head(address) else { return nil }
-      return ListedFile(
-        key: addresses.key(of: address), byteCount: object.byteCount,
-        version: object.version.rawValue, interval: tile)
+      return try listed(
+        object, as: addresses.key(of: address), of: source, in: pipeline, logged, interval: tile)
     }
+    var notes: [String] = []
     var listing: [ListedFile] = []
     var obstacles: [Interval: any AnyFailure] = [:]
     for (tile, result) in zip(tiles, found) {
       do {
         if let file = try result.get() { listing.append(file) }
+      } catch let error as StoreError
+        where source.isLanded && wanted.landedSuffices && error.exitCode != 2
+        && logged[addresses.key(of: settings.uri.expand(tile))] != nil
+      {
+        notes.append(note(source, error))
       } catch let error as any AnyFailure {
         // One file that cannot be looked at does not keep the others from their turn.
         obstacles[tile] = error
@@ -239,6 +296,7 @@ struct SourcePlanner {
       pipeline: pipeline, source: source, logged: logged,
       changes: try logged.diff(listing: listing, isComplete: false), addresses: addresses)
     view.obstacles = obstacles
+    view.notes = notes
     return view
   }
 }

@@ -95,7 +95,7 @@ struct QueryBuilder {
         .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
     }
     let objects = unit.inputs.all(of: name)
-    let local = try copies[name] ?? fetch(objects)
+    let local = try copies[name] ?? fetch(objects, of: name, in: pipeline)
     copies[name] = local
     let files = try zip(objects, local).map { object, copy in
       InputFile(
@@ -108,15 +108,14 @@ struct QueryBuilder {
   }
 
   /// Brings objects here, or finds them here; each is the version that the log names.
-  private func fetch(_ objects: [LoggedFile]) throws -> [LocalCopy] {
+  private func fetch(
+    _ objects: [LoggedFile], of source: String, in pipeline: String
+  ) throws -> [LocalCopy] {
     let total = objects.reduce(0) { $0 + $1.byteCount }
     var done: Int64 = 0
     return try objects.map { logged in
       try cancellation.check()
-      let (store, key) = try workspace.opener.locate(
-        workspace.addresses.addressToOpen(logged.key))
-      let object = Object(
-        key: key, byteCount: logged.byteCount, version: Version(logged.version))
+      let (store, object) = try workspace.locate(logged, of: source, in: pipeline)
       let before = done
       let copy = try workspace.cache.fetch(object, from: store, cancellation: cancellation) {
         progress(before + $0, total)
@@ -135,12 +134,12 @@ struct QueryBuilder {
   }
 
   /// Rule 2 for files that were read where they are: each must still be the version in the log once
-  /// it has been read. Copies were verified as they came.
+  /// it has been read. Copies were verified as they came, and landed ones never change.
   ///
   /// - Throws: `StoreError` `.changed`.
   func expectUnchanged() throws {
     let sources = Set(unit.inputs.objects.keys).union(unit.inputs.files.keys)
-    for logged in sources.flatMap(unit.inputs.all) {
+    for logged in sources.flatMap(unit.inputs.all) where logged.landed == nil {
       let (store, key) = try workspace.opener.locate(
         workspace.addresses.addressToOpen(logged.key))
       guard store.localPath(key) != nil else { continue }

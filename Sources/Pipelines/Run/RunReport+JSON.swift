@@ -12,6 +12,9 @@ extension RunReport {
         "bytes_received": .integer(transfers.bytesReceived),
         "bytes_sent": .integer(transfers.bytesSent),
       ],
+      "landed": [
+        "files": .integer(Int64(landed.fileCount)), "bytes": .integer(landed.byteCount),
+      ],
       "units": .array(units.map(\.json)), "notes": .array(notes.map { .string($0) }),
     ]
   }

@@ -23,6 +23,18 @@ public struct RunReport: Sendable {
   public var status: Status
   /// What went over the network.
   public var transfers = Transfers()
+  /// What was copied into the landing area.
+  public var landed = Landed()
+
+  public struct Landed: Sendable, Hashable {
+    public var fileCount = 0
+    public var byteCount: Int64 = 0
+
+    public init(fileCount: Int = 0, byteCount: Int64 = 0) {
+      self.fileCount = fileCount
+      self.byteCount = byteCount
+    }
+  }
 
   /// Requests to web servers and object stores.
   public struct Transfers: Sendable, Hashable {

@@ -11,6 +11,7 @@ final class Runner {
   private let started: Instant
   private let id: RunID
   private let transfersBefore: TransferCounters.Snapshot
+  private let landedBefore: LandingTally.Snapshot
   /// Begun with the first thing that changes the lake: a run with nothing to do writes nothing.
   private var active: ActiveRun?
   private var results: [UnitKey: UnitResult] = [:]
@@ -28,6 +29,7 @@ final class Runner {
     self.selection = selection
     started = workspace.context.clock.now()
     transfersBefore = workspace.opener.transfers
+    landedBefore = workspace.landed.snapshot
     id = RunID(start: started)
   }
 
@@ -100,7 +102,10 @@ final class Runner {
       do {
         for (key, view) in survey.sources where !view.changes.isEmpty {
           try begin()
-          survey.sources[key] = try workspace.planner.sourcePlanner.append(view)
+          let appended = try workspace.planner.sourcePlanner.append(view)
+          survey.sources[key] = appended
+          // Its readers fail; the others go on.
+          if let failure = appended.landingFailure { survey.obstacles[key] = failure }
         }
         return survey
       } catch let error as LakeError where error.code == .conflict && attempt < 20 {
@@ -262,6 +267,10 @@ final class Runner {
       retries: transfers.retries - transfersBefore.retries,
       bytesReceived: transfers.bytesReceived - transfersBefore.bytesReceived,
       bytesSent: transfers.bytesSent - transfersBefore.bytesSent)
+    let landed = workspace.landed.snapshot
+    report.landed = .init(
+      fileCount: landed.fileCount - landedBefore.fileCount,
+      byteCount: landed.byteCount - landedBefore.byteCount)
     if let active {
       try workspace.lake.history.write(id, report.json.members ?? [])
       try active.finish()

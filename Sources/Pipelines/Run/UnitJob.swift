@@ -42,7 +42,12 @@ struct UnitJob: Sendable {
       result.attempts = attempt
       do {
         try workspace.context.cancellation.check()
-        if attempt > 1 { try replan(&unit, &survey) }
+        if attempt > 1 {
+          if let file = result.failure?.place.file {
+            survey.events = survey.events?.adding(file, project: workspace.project)
+          }
+          try replan(&unit, &survey)
+        }
         try perform(unit, survey, attempt, &result)
         result.failure = nil
         return result
@@ -106,7 +111,7 @@ struct UnitJob: Sendable {
           tiles = settings.uri.length.tiles(of: interval)
         }
         survey.sources[.init(pipeline: pipeline, source: name)] = try relogged(
-          source, pipeline, tiles)
+          source, pipeline, tiles, survey.events)
       }
     }
     survey.tables[unit.id] = try planner.load(unit.id)
@@ -118,14 +123,20 @@ struct UnitJob: Sendable {
   }
 
   private func relogged(
-    _ source: Source, _ pipeline: String, _ tiles: [Interval]
+    _ source: Source, _ pipeline: String, _ tiles: [Interval], _ events: EventTargets?
   ) throws -> SourceView {
+    let wanted = SourcePlanner.Wanted(
+      tiles: tiles, recheck: { _ in true },
+      // Of events, what they name and what has failed: nothing is listed.
+      objects: events.map { $0.objects[.init(pipeline: pipeline, source: source.name)] ?? [] },
+      landedSuffices: selection.force || selection.fullRefresh)
     for attempt in 1... {
       let view = try workspace.planner.sourcePlanner.look(
-        source, of: pipeline, wanted: .init(tiles: tiles) { _ in true },
-        allowRemovals: selection.allowRemovals)
+        source, of: pipeline, wanted: wanted, allowRemovals: selection.allowRemovals)
       do {
-        return try workspace.planner.sourcePlanner.append(view)
+        let appended = try workspace.planner.sourcePlanner.append(view)
+        if let failure = appended.landingFailure { throw failure }
+        return appended
       } catch let error as LakeError where error.code == .conflict && attempt < 20 {
         workspace.context.clock.sleep(
           Int64.random(in: 0...50), workspace.context.cancellation)

@@ -5,6 +5,10 @@ extension Source {
   static var form: Form<Source> {
     .object { keys in
       let origin = self.origin(keys)
+      let isLanded = keys.optional(
+        "land", .boolean, default: false,
+        "Whether files are first copied, byte for byte, into the lake's landing area, and read from "
+          + "there.")
       let kind = keys.required(
         "format", Form<FormatKind>.word, "'csv' for delimited lines, 'text' for whole documents.")
       let csv = self.csv(keys)
@@ -34,6 +38,7 @@ extension Source {
           "malformed", .word, default: .fail,
           "What happens to a row or document that does not fit: stop, leave it out, or set it "
             + "aside in the quarantine table."),
+        isLanded: isLanded,
         columns: columns ?? Schema([]))
     }
   }

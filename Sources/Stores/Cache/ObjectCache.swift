@@ -38,16 +38,19 @@ public final class ObjectCache: Sendable {
   ///
   /// - Parameters:
   ///   - object: As a listing or the source log has it.
+  ///   - copiesLocal: Whether objects of local stores are copied all the same, for who must have
+  ///     bytes that surely are those of the version.
   ///   - progress: Told the bytes that are here so far, piece by piece.
   /// - Returns: A readable file that stays while the value lives.
   /// - Throws: `.changed` where the store has another version by now, `.notFound`, and what
   ///   `Store.read` throws; `.full` and `.denied` for the cache's own place; `Cancelled`.
   public func fetch(
-    _ object: Object, from store: any Store, cancellation: Cancellation = .never,
-    progress: (_ byteCount: Int64) -> Void = { _ in }
+    _ object: Object, from store: any Store, copiesLocal: Bool = false,
+    cancellation: Cancellation = .never, progress: (_ byteCount: Int64) -> Void = { _ in }
   ) throws -> LocalCopy {
     try cancellation.check()
-    if let path = store.localPath(object.key) {
+    let isLocal = store.localPath(object.key) != nil
+    if !copiesLocal, let path = store.localPath(object.key) {
       try check(object, in: store, at: path)
       return LocalCopy(path: path, pins: nil)
     }
@@ -55,8 +58,9 @@ public final class ObjectCache: Sendable {
     let name = hexText(sha256(Array("\(uri)\n\(object.version)".utf8)))
     do {
       let pins = try pinFolder()
-      guard WebVersion.isReliable(object.version) else {
-        // The version does not tell one content from another: this copy is for this caller only.
+      guard WebVersion.isReliable(object.version), !isLocal else {
+        // The version does not tell one content from another, or there is no sense in keeping what
+        // is here anyway: this copy is for this caller only.
         let path = pins.newPath()
         let file = try OpenFile(path, O_RDWR | O_CREAT | O_EXCL)
         let copy = LocalCopy(path: path, pins: pins)

@@ -51,6 +51,12 @@ enum WebVersion {
   }
 }
 
+extension Version {
+  /// Whether two objects of this version are sure enough to be the same bytes: of web servers, those
+  /// that send neither an ETag nor a modification time do not let one know.
+  public var isReliable: Bool { WebVersion.isReliable(self) }
+}
+
 extension Object {
   /// The size of an object whose web server does not state it.
   public static let unknownByteCount: Int64 = -1

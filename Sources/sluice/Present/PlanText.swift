@@ -47,6 +47,7 @@ struct PlanText {
     }
     return "batch \(batch.number) of source \(printable(batch.source)): "
       + (said + [byteText(batch.byteCount)]).joined(separator: ", ")
+      + (batch.isLanded && batch.added + batch.changed > 0 ? ", to land first" : "")
   }
 
   /// Whether two units, one after the other, differ in their intervals only.

@@ -11,6 +11,7 @@ struct RunRecord {
   var units: [UnitRecord]
   var notes: [String]
   var transfers: RunReport.Transfers
+  var landed: RunReport.Landed
 
   /// - Parameter json: A run's record; what it lacks is empty.
   init(_ json: JSON) {
@@ -27,6 +28,9 @@ struct RunRecord {
     transfers = .init(
       requests: Int(moved("requests")), retries: Int(moved("retries")),
       bytesReceived: moved("bytes_received"), bytesSent: moved("bytes_sent"))
+    landed = .init(
+      fileCount: Int(json["landed"]?["files"]?.integer ?? 0),
+      byteCount: json["landed"]?["bytes"]?.integer ?? 0)
   }
 
   init(_ report: RunReport) { self.init(report.json) }

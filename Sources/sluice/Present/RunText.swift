@@ -18,6 +18,10 @@ struct RunText {
     }
     for unit in record.units { out += warnings(unit) }
     for note in record.notes { out += "\(style.yellow("note:")) \(printable(note))\n" }
+    if record.landed.fileCount > 0 {
+      out += "landed: \(counted(record.landed.fileCount, "file")), "
+      out += byteText(record.landed.byteCount) + "\n"
+    }
     if isDetailed { out += transfers(record.transfers) }
     return out
   }

@@ -97,10 +97,13 @@ final class DumpsServer {
   ///   - missing: So many first requests of each path are answered 404.
   ///   - busy: So many after those are answered 503.
   ///   - cut: So many GETs after those break off in the middle.
+  ///   - hang: So many after those stop in the middle and go no further.
+  ///   - isPlain: Answers say nothing by which versions can be told apart.
   ///   - replaceAfter: After so many answers of a path, `<path>.next` takes its place.
   ///   - login: `user:password`, without which all is 401.
   init(
-    _ folder: URL, missing: Int = 0, busy: Int = 0, cut: Int = 0, replaceAfter: Int = 0,
+    _ folder: URL, missing: Int = 0, busy: Int = 0, cut: Int = 0, hang: Int = 0,
+    isPlain: Bool = false, replaceAfter: Int = 0,
     login: String? = nil
   ) throws {
     scratch = try Scratch()
@@ -108,9 +111,9 @@ final class DumpsServer {
       "dumps_server.py",
       [
         folder.path, "--missing", "\(missing)", "--busy", "\(busy)", "--cut", "\(cut)",
-        "--replace-after", "\(replaceAfter)",
+        "--hang", "\(hang)", "--replace-after", "\(replaceAfter)",
         "--log", scratch.url.appending(path: "log").path,
-      ] + (login.map { ["--login", $0] } ?? []))
+      ] + (login.map { ["--login", $0] } ?? []) + (isPlain ? ["--plain"] : []))
     var announced: Int?
     for _ in 0..<1000 where announced == nil && process.isRunning {
       usleep(10_000)
