@@ -71,7 +71,9 @@ let package = Package(
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
     .testTarget(
       name: "PipelinesTests",
-      dependencies: ["Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores"]),
+      dependencies: [
+        "Core", "Engines", "Kernels", "Lake", "Pipelines", "Project", "Stores", "TestSupport",
+      ]),
     .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
     .testTarget(
       name: "Integration",

@@ -82,7 +82,9 @@ public enum LakeLayout {
 
   public static func exportsPrefix(_ pipeline: String) -> String { "exports/\(pipeline)/" }
 
-  public static func lease(_ name: String) -> String { "leases/" + safe(name) }
+  static let leasesPrefix = "leases/"
+
+  public static func lease(_ name: String) -> String { leasesPrefix + safe(name) }
 
   /// The text as one path segment: anything but letters, digits, `-`, `_`, `=` and `.` is `_`.
   static func safe(_ text: String) -> String {

@@ -20,6 +20,8 @@ extension Failure.Code where Domain == PipelineDomain {
   public static var timedOut: Self { .init(rawValue: "timedOut") }
   /// Something the unit reads failed in the same run.
   public static var upstreamFailed: Self { .init(rawValue: "upstreamFailed") }
+  /// A program or address that was to be told of something.
+  public static var hookFailed: Self { .init(rawValue: "hookFailed") }
   /// A part of the product that this version does not have.
   public static var unavailable: Self { .init(rawValue: "unavailable") }
 }

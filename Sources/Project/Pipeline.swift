@@ -19,11 +19,12 @@ public struct Pipeline: Sendable {
   public var models: [Model]
   /// In the order they are declared.
   public var exports: [Export]
+  public var hooks: Hooks
 
   public init(
     name: String, directory: String, file: String, description: String? = nil,
     parameters: [Param] = [], interval: IntervalSettings? = nil, sources: [Source] = [],
-    models: [Model] = [], exports: [Export] = []
+    models: [Model] = [], exports: [Export] = [], hooks: Hooks = Hooks()
   ) {
     self.name = name
     self.directory = directory
@@ -34,6 +35,7 @@ public struct Pipeline: Sendable {
     self.sources = sources
     self.models = models
     self.exports = exports
+    self.hooks = hooks
   }
 
   /// Each param's value, after `--set`.

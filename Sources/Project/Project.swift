@@ -9,6 +9,8 @@ public struct Project: Sendable {
   public var catalog: CatalogKind
   public var engine: EngineSettings
   public var cache: CacheSettings
+  /// Whether runs claim what they compute, so that two at once rarely do the same work.
+  public var leases: Bool
   /// The profile in force; nil where the project has none.
   public var profile: String?
   /// By name.
@@ -16,13 +18,14 @@ public struct Project: Sendable {
 
   public init(
     directory: String, lake: String, catalog: CatalogKind, engine: EngineSettings,
-    cache: CacheSettings, profile: String?, pipelines: [Pipeline]
+    cache: CacheSettings, leases: Bool = true, profile: String?, pipelines: [Pipeline]
   ) {
     self.directory = directory
     self.lake = lake
     self.catalog = catalog
     self.engine = engine
     self.cache = cache
+    self.leases = leases
     self.profile = profile
     self.pipelines = pipelines
   }

@@ -44,6 +44,13 @@ extension Workspace {
             : "being written")
       }
     }
+    report.leftovers += try Lease.all(in: lake.store).map { object, holder in
+      Leftover(
+        key: object.key, byteCount: object.byteCount,
+        explanation: holder.map {
+          "claimed by run \($0.run), which is at work or was killed; holds until \($0.until)"
+        } ?? "claims nothing: it is no record of a lease")
+    }
     report.leftovers += try lake.probesLeft().map {
       Leftover(
         key: $0.key, byteCount: $0.byteCount,

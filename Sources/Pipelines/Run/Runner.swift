@@ -14,6 +14,7 @@ final class Runner {
   private let landedBefore: LandingTally.Snapshot
   /// Begun with the first thing that changes the lake: a run with nothing to do writes nothing.
   private var active: ActiveRun?
+  private var claims: Claims?
   private var results: [UnitKey: UnitResult] = [:]
   /// Qualified names, in the order in which they came to their turn.
   private var models: [String] = []
@@ -34,6 +35,9 @@ final class Runner {
   }
 
   private var clock: Clock { workspace.context.clock }
+  private var hooks: HookCaller {
+    HookCaller(project: workspace.project, run: id.rawValue, context: workspace.context)
+  }
   private var cancellation: Cancellation { workspace.context.cancellation }
 
   func run() throws -> RunReport {
@@ -44,9 +48,12 @@ final class Runner {
       isInterrupted = true
     } catch {
       // Nothing can be planned any more; what was done stays done and is written down.
-      guard active != nil else { throw error }
+      guard active != nil else {
+        tellOfFailures([], stoppedBy: failure(error))
+        throw error
+      }
       notes.append("stopped: \(error)")
-      _ = try? finish(isInterrupted: false)
+      _ = try? finish(isInterrupted: false, stoppedBy: failure(error))
       throw error
     }
     return try finish(isInterrupted: isInterrupted)
@@ -182,7 +189,7 @@ final class Runner {
     let pipeline = workspace.project[pipeline: node.model.pipeline]
     let job = UnitJob(
       workspace: workspace, selection: selection, survey: survey, run: try begin(),
-      attempts: 1 + (pipeline?.interval?.retries ?? 2))
+      claims: claims, hooks: hooks, attempts: 1 + (pipeline?.interval?.retries ?? 2))
     let outcomes = concurrently(ready, limit: pipeline?.interval?.parallel ?? 1) { unit in
       job.perform(unit)
     }
@@ -237,10 +244,23 @@ final class Runner {
     try workspace.lake.probe()
     let run = try ActiveRun(id, store: workspace.lake.store, clock: clock)
     active = run
+    claims = Claims(of: run, in: workspace)
     return run
   }
 
-  private func finish(isInterrupted: Bool) throws -> RunReport {
+  /// Tells the hooks of the pipelines in which something failed.
+  private func tellOfFailures(_ units: [UnitResult], stoppedBy error: (any AnyFailure)? = nil) {
+    let pipelines = (try? workspace.planner.selected(selection.pipelines)) ?? []
+    for pipeline in pipelines {
+      let failed = units.filter { $0.pipeline == pipeline.name && $0.status == .failed }
+      if error == nil && failed.isEmpty { continue }
+      hooks.failed(pipeline, failed, error)
+    }
+  }
+
+  private func finish(
+    isInterrupted: Bool, stoppedBy error: (any AnyFailure)? = nil
+  ) throws -> RunReport {
     let units = models.flatMap { model in
       results.filter { $0.key.model == model }.map(\.value).sorted { a, b in
         guard let a = a.interval, let b = b.interval else { return false }
@@ -258,6 +278,7 @@ final class Runner {
     } else {
       status = statuses.contains(.waiting) ? .waiting : .unchanged
     }
+    if !isInterrupted { tellOfFailures(units, stoppedBy: error) }
     var report = RunReport(
       run: id.rawValue, started: started, finished: clock.now(), units: units, notes: notes,
       status: status)
@@ -271,6 +292,7 @@ final class Runner {
     report.landed = .init(
       fileCount: landed.fileCount - landedBefore.fileCount,
       byteCount: landed.byteCount - landedBefore.byteCount)
+    claims?.end()
     if let active {
       try workspace.lake.history.write(id, report.json.members ?? [])
       try active.finish()

@@ -9,12 +9,17 @@ struct UnitJob: Sendable {
   let selection: Selection
   let survey: Survey
   let run: ActiveRun
+  let claims: Claims?
+  let hooks: HookCaller
   /// At least 1.
   let attempts: Int
 
   func perform(_ unit: Survey.Unit) -> UnitResult {
-    let result = attempt(unit)
+    let result =
+      claims?.holding(unit) { waited in attempt(unit, isStale: waited) }
+      ?? attempt(unit, isStale: false)
     announce(result)
+    if result.status == .published { hooks.published(result) }
     return result
   }
 
@@ -32,7 +37,8 @@ struct UnitJob: Sendable {
     workspace.context.log.write(LogEntry(.info, result.status.rawValue, fields))
   }
 
-  private func attempt(_ unit: Survey.Unit) -> UnitResult {
+  /// - Parameter isStale: Another run may have published since the survey.
+  private func attempt(_ unit: Survey.Unit, isStale: Bool) -> UnitResult {
     var result = UnitResult(
       pipeline: unit.node.model.pipeline, model: unit.node.model.name, interval: unit.interval,
       status: .failed, reason: reason(of: unit))
@@ -42,7 +48,7 @@ struct UnitJob: Sendable {
       result.attempts = attempt
       do {
         try workspace.context.cancellation.check()
-        if attempt > 1 {
+        if attempt > 1 || isStale {
           if let file = result.failure?.place.file {
             survey.events = survey.events?.adding(file, project: workspace.project)
           }

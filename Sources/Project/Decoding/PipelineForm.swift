@@ -7,6 +7,7 @@ struct PipelineFile {
   var interval: IntervalDraft?
   var sources: [Named<Source>]
   var exports: [Named<ExportDraft>]
+  var hooks: Hooks
 
   static var form: Form<PipelineFile> { .object(isOptional: true, PipelineFile.init) }
 
@@ -22,6 +23,9 @@ struct PipelineFile {
     exports = keys.optional(
       "exports", .named("export", ExportDraft.form), default: [],
       "By name, files to write for people and other programs.")
+    hooks =
+      keys.optional("hooks", Hooks.form, "What is told when a run fails or has published.")
+      ?? Hooks()
   }
 }
 

@@ -6,6 +6,7 @@ struct ProjectFile {
   var catalog: CatalogKind
   var engine: EngineSettings
   var cache: CacheSettings
+  var leases: Bool
 
   static let lakeDefault = "lake"
 
@@ -23,7 +24,10 @@ struct ProjectFile {
         ?? engine(.placeholder),
       cache: keys.optional(
         "cache", .object(isOptional: true, cache), "Where fetched files are kept, and how many.")
-        ?? cache(.placeholder))
+        ?? cache(.placeholder),
+      leases: keys.optional(
+        "leases", .boolean, default: true,
+        "Whether runs claim what they compute, so that of two at once one waits for the other."))
   }
 
   private static func engine(_ keys: Keys) -> EngineSettings {

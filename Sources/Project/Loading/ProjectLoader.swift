@@ -126,7 +126,7 @@ struct ProjectLoader {
       directory: directory, lake: lake, catalog: file.catalog, engine: engine,
       cache: CacheSettings(
         path: Location.absolute(file.cache.path, in: directory), maxBytes: file.cache.maxBytes),
-      profile: profile, pipelines: [])
+      leases: file.leases, profile: profile, pipelines: [])
   }
 
   /// The profile in force and what it says.
@@ -201,6 +201,7 @@ struct ProjectLoader {
       name: files.name, directory: files.directory, file: reader.file,
       description: file?.description, parameters: parameters)
     pipeline.interval = file?.interval?.settings(now: options.now)
+    pipeline.hooks = file?.hooks ?? Hooks()
     pipeline.sources = (file?.sources ?? []).map { named in
       var source = named.value
       source.name = named.name

@@ -35,6 +35,9 @@ final class PageviewsProject: Sendable {
     }
   }
 
+  /// Lets runs at once compute the same.
+  func withoutLeases() throws { try edit("sluice.yaml", "engine:", "leases: false\nengine:") }
+
   // MARK: Input
 
   /// `2024/2024-01/pageviews-20240101-050000.gz` for `2024-01-01T05`.
