@@ -95,7 +95,7 @@ extension MistakesTests.Case {
       "sluice.yaml:1:48: profile 'dev' must be a mapping, not a list"),
     .init(
       "lake: lake", "profile: a\nprofiles: {a: {profile: b}}",
-      "sluice.yaml:2:16: unknown key 'profile'; known keys: cache, catalog, engine, lake"),
+      "sluice.yaml:2:16: unknown key 'profile'; known keys: cache, catalog, engine, lake, leases"),
     .init(
       "lake: lake", "- a",
       "sluice.yaml:1:1: the file must be a mapping, not a list"),
@@ -105,11 +105,20 @@ extension MistakesTests.Case {
     .init(
       "lake: lake", "lake: a\nlake: b\nfoo: 1",
       "sluice.yaml:2:1: key 'lake' stands here twice; it is first on line 1",
-      "sluice.yaml:3:1: unknown key 'foo'; known keys: cache, catalog, engine, lake, profile, profiles"
+      "sluice.yaml:3:1: unknown key 'foo'; known keys: cache, catalog, engine, lake, leases, profile, profiles"
     ),
   ]
 
   static let pipeline: [Self] = [
+    .init(
+      "description: Visits", "hooks: {on_failure: [{comand: [a]}, {webhook: example.org/x}]}",
+      "pipeline.yaml:1:22: 'command' or 'webhook' is missing here",
+      "pipeline.yaml:1:23: unknown key 'comand'; did you mean 'command'?",
+      "pipeline.yaml:1:47: 'webhook' must be an address such as https://example.com/hook, not 'example.org/x'"
+    ),
+    .init(
+      "description: Visits", "hooks: {on_publish: [{command: [a], webhook: 'https://a/b'}]}",
+      "pipeline.yaml:1:37: 'command' and 'webhook' exclude each other"),
     .init(
       "description:", "descripton:",
       "pipeline.yaml:1:1: unknown key 'descripton'; did you mean 'description'?"),

@@ -36,7 +36,7 @@ final class PageviewsProject: Sendable {
   }
 
   /// Lets runs at once compute the same.
-  func withoutLeases() throws { try edit("sluice.yaml", "engine:", "leases: false\nengine:") }
+  func withoutLeases() throws { try edit("sluice.yaml", "cache:", "leases: false\ncache:") }
 
   // MARK: Input
 
