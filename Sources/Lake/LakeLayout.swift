@@ -41,6 +41,14 @@ public enum LakeLayout {
     metadataPrefix(id) + "v\(version).metadata.json"
   }
 
+  /// The version whose metadata has this key; nil for any other key.
+  static func metadataVersion(of key: String, _ id: TableID) -> Int? {
+    let start = metadataPrefix(id) + "v"
+    let end = ".metadata.json"
+    guard key.hasPrefix(start), key.hasSuffix(end) else { return nil }
+    return Int(key.dropFirst(start.count).dropLast(end.count))
+  }
+
   public static func versionHint(_ id: TableID) -> String {
     metadataPrefix(id) + "version-hint.text"
   }

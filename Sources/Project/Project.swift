@@ -9,6 +9,7 @@ public struct Project: Sendable {
   public var catalog: CatalogKind
   public var engine: EngineSettings
   public var cache: CacheSettings
+  public var maintenance: MaintenanceSettings
   /// Whether runs claim what they compute, so that two at once rarely do the same work.
   public var leases: Bool
   /// The profile in force; nil where the project has none.
@@ -18,13 +19,15 @@ public struct Project: Sendable {
 
   public init(
     directory: String, lake: String, catalog: CatalogKind, engine: EngineSettings,
-    cache: CacheSettings, leases: Bool = true, profile: String?, pipelines: [Pipeline]
+    cache: CacheSettings, maintenance: MaintenanceSettings = MaintenanceSettings(),
+    leases: Bool = true, profile: String?, pipelines: [Pipeline]
   ) {
     self.directory = directory
     self.lake = lake
     self.catalog = catalog
     self.engine = engine
     self.cache = cache
+    self.maintenance = maintenance
     self.leases = leases
     self.profile = profile
     self.pipelines = pipelines
@@ -67,6 +70,28 @@ public struct CacheSettings: Sendable, Hashable {
     self.path = path
     self.maxBytes = maxBytes
   }
+}
+
+/// How tables are kept in shape.
+public struct MaintenanceSettings: Sendable, Hashable {
+  /// Whether a run maintains the tables that it has published, once they are due.
+  public var isAutomatic = true
+  /// A table is due after so many commits.
+  public var commitCount = 50
+  /// Files below this are compacted.
+  public var smallByteCount: Int64 = 128_000_000
+  /// Compacted files are about this large.
+  public var targetByteCount: Int64 = 512_000_000
+  /// How long snapshots stay once they are not the newest any more.
+  public var snapshotSeconds: Int64 = 5 * 86_400
+  /// So many snapshots stay, however old.
+  public var snapshotCount = 10
+  /// What nothing refers to stays for so long; a run may take half of it.
+  public var graceSeconds: Int64 = 86_400
+  /// History that another table has still to read stays for so long.
+  public var maximumLagSeconds: Int64 = 7 * 86_400
+
+  public init() {}
 }
 
 /// What the command line and the process contribute to a project.

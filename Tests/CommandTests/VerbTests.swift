@@ -12,6 +12,7 @@ final class FakeBackend: Backend {
   var rows = RowSet(schema: RowWriterTests.schema, rows: RowWriterTests.rows)
   var records: [JSON] = [["run": "20240102-b"], ["run": "20240102-a"], ["run": "20240101-c"]]
   var tables: [TableCheck] = []
+  var maintained = MaintenanceReport()
   var invalid: CommandError?
   private(set) var selections: [Selection] = []
 
@@ -36,6 +37,7 @@ final class FakeBackend: Backend {
   func state(pipelines: [String]) throws -> StateReport { StateTextTests.report }
   func check(pipelines: [String]) throws -> [TableCheck] { tables }
   func validate(pipelines: [String]) throws { if let invalid { throw invalid } }
+  func maintain(pipelines: [String]) throws -> MaintenanceReport { maintained }
 }
 
 @Suite("Verbs") struct VerbTests {
@@ -194,6 +196,37 @@ final class FakeBackend: Backend {
     #expect(try perform("check", on: backend).code == 1)
     backend.invalid = .usage("wrong")
     #expect(throws: CommandError.self) { try perform("check", on: backend) }
+  }
+
+  @Test("maintain says what it did to which table, and ends with 1 where one failed")
+  func maintain() throws {
+    let backend = FakeBackend()
+    let nothing = try perform("maintain", on: backend)
+    #expect(nothing.code == 0 && nothing.output == "no tables yet\n")
+    var done = TableMaintenance(pipeline: "shop", model: "sales")
+    (done.compactedFiles, done.writtenFiles, done.compactedBytes) = (1200, 3, 5_000_000)
+    (done.expiredSnapshots, done.removedFiles, done.removedBytes) = (40, 7, 2_000_000)
+    backend.maintained.tables = [done, TableMaintenance(pipeline: "shop", model: "rest")]
+    backend.maintained.removedFiles = 2
+    let good = try perform("maintain", on: backend)
+    #expect(good.code == 0)
+    #expect(
+      good.output == """
+        table       compacted  into  snapshots expired  files removed    bytes
+        ----------  ---------  ----  -----------------  -------------  -------
+        shop.sales      1,200     3                 40              7  2.0 MB
+
+        1 table in shape, 1 table maintained, 2 other files of killed runs removed
+
+        """, "\(good.output)")
+    backend.maintained.tables[1].failure = CommandError(.unwritable, "no such file")
+    let bad = try perform("maintain --json", on: backend)
+    #expect(bad.code == 1)
+    let lines = try bad.output.split(separator: "\n").map { try JSON(parsing: Array($0.utf8)) }
+    #expect(lines.map { $0["type"]?.string } == ["table", "table", "lake"])
+    #expect(lines[0]["expired_snapshots"]?.integer == 40)
+    #expect(lines[1]["error"]?["message"]?.string == "no such file")
+    #expect(lines[2]["failed"]?.boolean == true)
   }
 
   @Test("a reader that leaves ends a query quietly")

@@ -199,6 +199,7 @@ struct CommitBuilder {
     metadata.currentSnapshotID = snapshotID
     metadata.snapshotLog.append(
       .init(timestampMilliseconds: time, subject: .integer(snapshotID)))
+    metadata.expire(update.expired)
     guard let base else { return }
     metadata.metadataLog.append(
       .init(

@@ -2,6 +2,22 @@ import Core
 import Stores
 
 extension Table {
+  /// What this version and others of the same table need.
+  func reachableKeys(also versions: [TableMetadata]) throws -> Set<String> {
+    var union = metadata
+    var hashes = Set<String>()
+    for other in versions {
+      let known = Set(union.snapshots.map(\.id))
+      union.snapshots += other.snapshots.filter { !known.contains($0.id) }
+      if let hash = other[property: SummaryKey.consumption] { hashes.insert(hash) }
+    }
+    let table = Table(
+      id: id, metadata: union, version: version, store: store, loaded: loaded,
+      hintedVersion: hintedVersion)
+    return try table.reachableKeys().union(
+      hashes.map { LakeLayout.consumption(id, hash: $0) })
+  }
+
   /// The keys, below the lake's root, of every file that this version or one of its retained
   /// snapshots needs: metadata, manifest lists, manifests, data, and state files.
   ///

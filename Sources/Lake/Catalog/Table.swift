@@ -39,6 +39,21 @@ public struct Table: Sendable {
     }
   }
 
+  /// The columns that the table's files are sorted by.
+  public var sortColumns: [SortColumn] {
+    metadata.sortOrder.fields.compactMap { field in
+      guard field.transform == .identity,
+        let column = schema.fields.first(where: { $0.id == field.sourceID })
+      else { return nil }
+      return SortColumn(column.name, isDescending: field.isDescending)
+    }
+  }
+
+  /// The number of commits since the table was last maintained, or since its first that is kept.
+  public var commitsSinceMaintenance: Int {
+    history().prefix { !($0.operation == .replace && $0[summary: SummaryKey.commit] != nil) }.count
+  }
+
   public func property(_ key: String) -> String? { metadata[property: key] }
 
   /// The current snapshot, its parent, and so on: newest first.

@@ -21,6 +21,8 @@ public struct TableUpdate: Sendable {
   public var sort: [SortColumn]
   public var added: [DataFile]
   public var removal: Removal
+  /// Snapshots that are not kept any longer.
+  public var expired: Set<Int64> = []
   /// Further keys of the snapshot's summary.
   public var summary: [String: String]
   /// Table properties to set.

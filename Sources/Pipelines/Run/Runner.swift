@@ -242,10 +242,29 @@ final class Runner {
   private func begin() throws -> ActiveRun {
     if let active { return active }
     try workspace.lake.probe()
-    let run = try ActiveRun(id, store: workspace.lake.store, clock: clock)
+    let run = try ActiveRun(
+      id, store: workspace.lake.store, clock: clock,
+      graceSeconds: workspace.project.maintenance.graceSeconds)
     active = run
     claims = Claims(of: run, in: workspace)
     return run
+  }
+
+  /// Maintains the published tables that are due. Whatever becomes of that, the run has done its
+  /// work.
+  private func maintain(_ units: [UnitResult]) {
+    guard let active, workspace.project.maintenance.isAutomatic else { return }
+    var tables = Set<TableID>()
+    for unit in units where unit.status == .published {
+      tables.insert(TableID(unit.pipeline, unit.model))
+      if unit.quarantined > 0 { tables.insert(TableID(unit.pipeline, QuarantineNames.table)) }
+    }
+    do {
+      let done = try Maintainer(workspace: workspace, run: active).maintainDue(tables.sorted())
+      for table in done where !table.isUnchanged { notes.append("maintenance: \(table.sentence)") }
+    } catch {
+      notes.append("maintenance failed: \(error)")
+    }
   }
 
   /// Tells the hooks of the pipelines in which something failed.
@@ -278,6 +297,7 @@ final class Runner {
     } else {
       status = statuses.contains(.waiting) ? .waiting : .unchanged
     }
+    if !isInterrupted { maintain(units) }
     if !isInterrupted { tellOfFailures(units, stoppedBy: error) }
     var report = RunReport(
       run: id.rawValue, started: started, finished: clock.now(), units: units, notes: notes,

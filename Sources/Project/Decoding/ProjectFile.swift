@@ -6,6 +6,7 @@ struct ProjectFile {
   var catalog: CatalogKind
   var engine: EngineSettings
   var cache: CacheSettings
+  var maintenance: MaintenanceSettings
   var leases: Bool
 
   static let lakeDefault = "lake"
@@ -25,6 +26,9 @@ struct ProjectFile {
       cache: keys.optional(
         "cache", .object(isOptional: true, cache), "Where fetched files are kept, and how many.")
         ?? cache(.placeholder),
+      maintenance: keys.optional(
+        "maintenance", .object(isOptional: true, maintenance), "How tables are kept in shape.")
+        ?? MaintenanceSettings(),
       leases: keys.optional(
         "leases", .boolean, default: true,
         "Whether runs claim what they compute, so that of two at once one waits for the other."))
@@ -41,6 +45,35 @@ struct ProjectFile {
       spill: keys.optional(
         "spill", .localPath, default: ".sluice/spill",
         "A folder for what does not fit in memory. Relative to this file."))
+  }
+
+  private static func maintenance(_ keys: Keys) -> MaintenanceSettings {
+    var settings = MaintenanceSettings()
+    settings.isAutomatic = keys.optional(
+      "auto", .boolean, default: true,
+      "Whether a run maintains the tables that it has published, once they are due.")
+    settings.commitCount = keys.optional(
+      "after", .integer(1...1_000_000), default: settings.commitCount,
+      "The number of commits after which a table is due.")
+    settings.smallByteCount = keys.optional(
+      "small", .size, default: settings.smallByteCount, written: "128MB",
+      "Files below this size are compacted.")
+    settings.targetByteCount = keys.optional(
+      "target", .size, default: settings.targetByteCount, written: "512MB",
+      "About how large compacted files are.")
+    settings.snapshotSeconds = keys.seconds(
+      "keep", default: settings.snapshotSeconds, written: "5d",
+      "How long snapshots stay once they are not the newest any more.")
+    settings.snapshotCount = keys.optional(
+      "snapshots", .integer(1...1_000_000), default: settings.snapshotCount,
+      "How many of the newest snapshots stay, however old.")
+    settings.graceSeconds = keys.seconds(
+      "grace", default: settings.graceSeconds, written: "24h",
+      "How long files stay that nothing refers to; a run may take half of it.")
+    settings.maximumLagSeconds = keys.seconds(
+      "max_lag", default: settings.maximumLagSeconds, written: "7d",
+      "How long history stays that another table has still to read.")
+    return settings
   }
 
   private static func cache(_ keys: Keys) -> CacheSettings {
@@ -85,5 +118,16 @@ extension YAMLNode {
   func without(_ keys: Set<String>) -> YAMLNode {
     guard let entries = mapping else { return self }
     return YAMLNode(content: .mapping(entries.filter { !keys.contains($0.key) }), mark: mark)
+  }
+}
+
+extension Keys {
+  /// A duration in seconds, rounded up: less than one is one.
+  fileprivate func seconds(
+    _ name: String, default value: Int64, written: JSON, _ documentation: String
+  ) -> Int64 {
+    let milliseconds = optional(
+      name, .positiveDuration, default: value * 1000, written: written, documentation)
+    return (milliseconds + 999) / 1000
   }
 }

@@ -126,7 +126,7 @@ struct ProjectLoader {
       directory: directory, lake: lake, catalog: file.catalog, engine: engine,
       cache: CacheSettings(
         path: Location.absolute(file.cache.path, in: directory), maxBytes: file.cache.maxBytes),
-      leases: file.leases, profile: profile, pipelines: [])
+      maintenance: file.maintenance, leases: file.leases, profile: profile, pipelines: [])
   }
 
   /// The profile in force and what it says.

@@ -4,7 +4,7 @@ import Project
 extension Verb {
   fileprivate static let withProject = Verb.allCases.filter(\.needsProject)
   fileprivate static let withSelection: [Verb] = [.plan, .run]
-  fileprivate static let withEngine: [Verb] = [.plan, .run, .query, .check]
+  fileprivate static let withEngine: [Verb] = [.plan, .run, .query, .check, .maintain]
 }
 
 extension Flag {

@@ -7,6 +7,7 @@ extension Verb {
     case .history: Verb.historyDefinition
     case .state: Verb.stateDefinition
     case .check: Verb.checkDefinition
+    case .maintain: Verb.maintainDefinition
     case .initialize: Verb.initDefinition
     case .help: Verb.helpDefinition
     case .completions: Verb.completionsDefinition
@@ -106,6 +107,21 @@ extension Verb {
       .init("sluice check pageviews", "one pipeline"),
     ],
     exits: "1 when a check of severity `error` fails; 2 when a project file is wrong.")
+
+  private static let maintainDefinition = VerbDefinition(
+    summary: "Compact tables, expire snapshots, remove what nobody needs",
+    text: """
+      Writes small files of a table again as fewer large ones, sorted; drops snapshots that are \
+      older than `maintenance: {keep: …}`; and removes files that nothing has referred to for \
+      longer than the grace period. Readers, and runs at the same time, are not disturbed. Runs do \
+      the same by themselves for tables that are due, unless `maintenance: {auto: false}` is set.
+      """,
+    operands: .pipelines,
+    examples: [
+      .init("sluice maintain", "every pipeline"),
+      .init("sluice maintain pageviews --json", "one JSON object a table"),
+    ],
+    exits: "1 when a table could not be maintained; the others were.")
 
   private static let initDefinition = VerbDefinition(
     summary: "Make a small project that works at once",

@@ -1,6 +1,6 @@
 /// What the command can be asked to do. Definitions are in `Verb+Definition.swift`.
 enum Verb: String, CaseIterable, Sendable {
-  case plan, run, query, history, state, check
+  case plan, run, query, history, state, check, maintain
   case initialize = "init"
   case help, completions
 
@@ -9,7 +9,7 @@ enum Verb: String, CaseIterable, Sendable {
   /// Whether it works on a project, so that the flags of projects apply.
   var needsProject: Bool {
     switch self {
-    case .plan, .run, .query, .history, .state, .check: true
+    case .plan, .run, .query, .history, .state, .check, .maintain: true
     case .initialize, .help, .completions: false
     }
   }

@@ -10,6 +10,7 @@ protocol Backend {
   func historyRecord(run: String) throws -> JSON
   func state(pipelines: [String]) throws -> StateReport
   func check(pipelines: [String]) throws -> [TableCheck]
+  func maintain(pipelines: [String]) throws -> MaintenanceReport
   func validate(pipelines: [String]) throws
 }
 

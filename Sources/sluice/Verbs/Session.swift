@@ -35,6 +35,7 @@ struct Session {
     case .history: try history(on: backend)
     case .state: try state(on: backend)
     case .check: try check(on: backend)
+    case .maintain: try maintain(on: backend)
     case .initialize, .help, .completions: try perform(verb)
     }
   }

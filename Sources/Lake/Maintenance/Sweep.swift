@@ -1,0 +1,79 @@
+import Core
+import Stores
+
+/// Finds the files of one table that nobody can need any more.
+///
+/// A file goes when it is older than the grace period and than every run that lives (rule 19), and
+/// no version of the table that was the newest within the grace period names it: whoever loaded one
+/// can read it to the end. Metadata files stay longer (rule 20).
+public struct Sweep: Sendable {
+  /// Rule 20: numbers of versions must not come free while a paused writer may still use one.
+  static let metadataSeconds: Int64 = 7 * 86_400
+
+  private let lake: Lake
+  /// By the store's clock.
+  private let now: Instant
+  private let graceSeconds: Int64
+  /// What is younger is spared.
+  private let limit: Instant
+
+  /// - Parameter now: The time by the store's clock, by which its objects' ages are told (rule 22).
+  public init(lake: Lake, now: Instant, graceSeconds: Int64, oldestRun: Instant?) {
+    self.lake = lake
+    self.now = now
+    self.graceSeconds = graceSeconds
+    let grace = now.adding(seconds: -graceSeconds)
+    limit = min(grace, oldestRun ?? grace)
+  }
+
+  /// Whether an object that nothing names is old enough to go. One without a time stays.
+  public func isOld(_ object: Object) -> Bool { object.modified.map { $0 < limit } ?? false }
+
+  /// The objects of a table's folders that may go. Works for tables that were never published.
+  public func removable(of id: TableID) throws -> [Object] {
+    // Listed first: what a commit names after that was not there, or is younger than the limit.
+    var old: [Object] = []
+    var versions: [Int: Object] = [:]
+    for prefix in [LakeLayout.table(id) + "/", LakeLayout.statePrefix(id)] {
+      try lake.store.list(prefix: prefix) { page in
+        for object in page {
+          if let version = LakeLayout.metadataVersion(of: object.key, id) {
+            versions[version] = object
+          } else if isOld(object) && !object.key.hasSuffix(".metadata.json") {
+            old.append(object)
+          }
+        }
+      }
+    }
+    guard let table = try lake.catalog.load(id) else { return old }
+    let needed = try table.reachableKeys(also: recent(versions, before: table))
+    old.removeAll { needed.contains($0.key) }
+    return old + removableMetadata(versions, of: table)
+  }
+
+  /// The versions before `table` that were the newest at some time within the grace period.
+  private func recent(
+    _ versions: [Int: Object], before table: Table
+  ) throws -> [TableMetadata] {
+    let numbers = versions.keys.filter { $0 <= table.version }.sorted()
+    var recent: [TableMetadata] = []
+    for (version, next) in zip(numbers, numbers.dropFirst()) {
+      if let superseded = versions[next]?.modified, superseded < limit { continue }
+      let key = LakeLayout.metadata(table.id, version: version)
+      guard let found = try lake.store.get(key) else { continue }
+      recent.append(try TableMetadata(parsing: found.bytes, file: lake.store.uri(key)))
+    }
+    return recent
+  }
+
+  /// Metadata files that neither the table's log names nor a slow writer could fall back to.
+  private func removableMetadata(_ versions: [Int: Object], of table: Table) -> [Object] {
+    let logged = Set(table.metadata.metadataLog.compactMap(\.subject.string))
+    let limit = min(self.limit, now.adding(seconds: -Sweep.metadataSeconds))
+    return versions.filter { version, object in
+      version < min(table.version, table.hintedVersion ?? table.version)
+        && object.modified.map { $0 < limit } ?? false
+        && !logged.contains(lake.store.uri(object.key))
+    }.map(\.value)
+  }
+}

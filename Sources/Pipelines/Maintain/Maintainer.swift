@@ -1,0 +1,93 @@
+import Core
+import Lake
+import Project
+import Stores
+
+extension Workspace {
+  /// Compacts small files, expires old snapshots, and removes what nobody can need any more. Safe
+  /// beside runs and readers (rule 19).
+  ///
+  /// - Throws: `PipelineError` `.unknownName`; a lake that cannot be read or written; `Cancelled`.
+  ///   What goes wrong with one table is in its result.
+  public func maintain(pipelines names: [String]) throws -> MaintenanceReport {
+    let pipelines = try planner.selected(names)
+    try lake.probe()
+    let id = RunID(start: context.clock.now())
+    let run = try ActiveRun(
+      id, store: lake.store, clock: context.clock,
+      graceSeconds: project.maintenance.graceSeconds)
+    // It owns nothing that is not published once it is over.
+    defer { try? run.finish() }
+    return try Maintainer(workspace: self, run: run).maintain(pipelines)
+  }
+}
+
+/// Goes over the tables of pipelines, and what lies beside them.
+struct Maintainer {
+  let workspace: Workspace
+  let run: ActiveRun
+
+  private var lake: Lake { workspace.lake }
+
+  func maintain(_ pipelines: [Pipeline]) throws -> MaintenanceReport {
+    var report = MaintenanceReport()
+    let sweep = try self.sweep()
+    let maintainer = TableMaintainer(workspace: workspace, run: run, positions: positions())
+    for pipeline in pipelines {
+      for name in try tables(of: pipeline) {
+        try workspace.context.cancellation.check()
+        report.tables.append(
+          try maintainer.maintain(TableID(pipeline.name, name), sweep: sweep))
+      }
+    }
+    let others = try lake.abandoned().filter(sweep.isOld)
+    try lake.store.delete(others.map(\.key))
+    report.removedFiles += others.count
+    report.removedBytes += others.reduce(0) { $0 + $1.byteCount }
+    return report
+  }
+
+  /// Maintains those of the tables that are due.
+  func maintainDue(_ tables: [TableID]) throws -> [TableMaintenance] {
+    let limit = workspace.project.maintenance.commitCount
+    let due = try tables.filter { id in
+      try lake.catalog.load(id).map { $0.commitsSinceMaintenance >= limit } ?? false
+    }
+    guard !due.isEmpty else { return [] }
+    let sweep = try self.sweep()
+    let maintainer = TableMaintainer(workspace: workspace, run: run, positions: positions())
+    return try due.map { try maintainer.maintain($0, sweep: sweep) }
+  }
+
+  /// The tables that the project declares, and those of models that are not there any more.
+  private func tables(of pipeline: Pipeline) throws -> [String] {
+    let declared = pipeline.models.filter { $0.kind != .view }.flatMap { model in
+      model.outputs.isEmpty ? [model.name] : model.outputs.map(\.name)
+    }
+    let known = try declared + [QuarantineNames.table] + lake.modelsWithState(in: pipeline.name)
+    return Set(known).sorted()
+  }
+
+  private func sweep() throws -> Sweep {
+    try lake.sweep(by: run, graceSeconds: workspace.project.maintenance.graceSeconds)
+  }
+
+  /// The snapshots up to which tables have read others; nil where one of them does not tell.
+  private func positions() -> Set<Int64>? {
+    var found = Set<Int64>()
+    for pipeline in workspace.project.pipelines {
+      guard let models = try? tables(of: pipeline) else { return nil }
+      for model in models {
+        do {
+          let table = try lake.catalog.load(TableID(pipeline.name, model))
+          for case .snapshot(let id, _) in (try table?.consumption()?.inputs ?? [:]).values {
+            found.insert(id)
+          }
+        } catch {
+          return nil
+        }
+      }
+    }
+    return found
+  }
+}

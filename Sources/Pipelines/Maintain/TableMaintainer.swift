@@ -1,0 +1,131 @@
+import Core
+import Engines
+import Lake
+import Project
+import Stores
+
+/// Keeps one table in shape: fewer and larger files, no old snapshots, nothing that nobody needs.
+///
+/// Compaction and expiry are one commit that changes no row. When another commit comes first, only
+/// what that one has touched is given up; nothing is computed again.
+struct TableMaintainer {
+  let workspace: Workspace
+  let run: ActiveRun
+  /// The snapshots up to which other tables have read their inputs; nil where that cannot be told.
+  let positions: Set<Int64>?
+
+  private var lake: Lake { workspace.lake }
+  private var settings: MaintenanceSettings { workspace.project.maintenance }
+
+  /// Never throws but when interrupted; what goes wrong is in the result.
+  func maintain(_ id: TableID, sweep: Sweep) throws -> TableMaintenance {
+    var result = TableMaintenance(pipeline: id.pipeline, model: id.model)
+    do {
+      if let table = try lake.catalog.load(id) {
+        try? lake.catalog.repair(table)
+        try commit(table, &result)
+      }
+      let removable = try sweep.removable(of: id)
+      try lake.store.delete(removable.map(\.key))
+      result.removedFiles = removable.count
+      result.removedBytes = removable.reduce(0) { $0 + $1.byteCount }
+    } catch let error as Cancelled {
+      throw error
+    } catch {
+      result.failure = failure(error, model: id.description)
+    }
+    return result
+  }
+
+  private struct Rewritten {
+    var old: [DataFile]
+    var new: [DataFile]
+  }
+
+  private func commit(_ table: Table, _ result: inout TableMaintenance) throws {
+    let compaction = Compaction(
+      smallByteCount: settings.smallByteCount, targetByteCount: settings.targetByteCount)
+    let groups = compaction.groups(of: try table.dataFiles())
+    guard !groups.isEmpty || !expired(of: table).isEmpty else { return }
+    var rewritten: [Rewritten] = []
+    do {
+      for (index, group) in groups.enumerated() {
+        try run.renewIfDue()
+        rewritten.append(
+          Rewritten(old: group, new: try rewrite(group, of: table, part: "compact-\(index)")))
+      }
+    } catch {
+      try? lake.publisher.discard(rewritten.flatMap(\.new))
+      throw error
+    }
+    try publish(rewritten, table.id, &result)
+  }
+
+  private func publish(
+    _ rewritten: [Rewritten], _ id: TableID, _ result: inout TableMaintenance
+  ) throws {
+    var taken: [Rewritten] = []
+    var expiredCount = 0
+    let outcome = try lake.publisher.publish(
+      id, staged: rewritten.flatMap(\.new), run: run,
+      cancellation: workspace.context.cancellation
+    ) { current, _ in
+      guard let current else { return .alreadyApplied }
+      // Rows that were replaced or retracted meanwhile must not come back.
+      let live = Set(try current.dataFiles().map(\.path))
+      taken = rewritten.filter { $0.old.allSatisfy { live.contains($0.path) } }
+      let expired = expired(of: current)
+      expiredCount = expired.count
+      guard !taken.isEmpty || !expired.isEmpty else { return .alreadyApplied }
+      var update = TableUpdate(
+        operation: .replace, schema: current.schema, partitionBy: current.partitionColumns,
+        sort: current.sortColumns, added: taken.flatMap(\.new),
+        removal: .files(taken.flatMap(\.old).map(\.path)), time: workspace.context.clock.now())
+      update.expired = expired
+      return .apply(Publication(update: update, consumption: nil, changes: nil))
+    }
+    guard case .published = outcome else { return }
+    result.compactedFiles = taken.reduce(0) { $0 + $1.old.count }
+    result.writtenFiles = taken.reduce(0) { $0 + $1.new.count }
+    result.compactedBytes = taken.flatMap(\.old).reduce(0) { $0 + $1.byteCount }
+    result.expiredSnapshots = expiredCount
+  }
+
+  private func expired(of table: Table) -> Set<Int64> {
+    // Who has read how far is unknown: then nobody may be left behind.
+    let age = max(settings.snapshotSeconds, positions == nil ? settings.maximumLagSeconds : 0)
+    return Expiry(
+      ageSeconds: age, minimumCount: settings.snapshotCount,
+      maximumLagSeconds: settings.maximumLagSeconds
+    ).expired(of: table, positions: positions ?? [], now: workspace.context.clock.now())
+  }
+
+  /// The same rows in one file, sorted as the table is.
+  private func rewrite(_ group: [DataFile], of table: Table, part: String) throws -> [DataFile] {
+    let query = Query(
+      sql: "SELECT * FROM compacted", inputs: ["compacted": .files(group, schema: table.schema)],
+      label: "\(table.id) (compaction)")
+    let output = Output(
+      schema: table.schema, location: lake.staging(table.id, run: run.id, part: part),
+      sort: table.sortColumns.map { .init($0.column, isDescending: $0.isDescending) })
+    let name = "\(table.id)"
+    let progress = workspace.context.progress
+    defer { progress.finish(task: name) }
+    var files = try workspace.engine.compute(
+      query, into: output, cancellation: workspace.context.cancellation,
+      progress: {
+        progress.report(task: name, step: "compact", done: Int64($0 * 1000), total: 1000)
+      })
+    for index in files.indices { files[index].partition = group[0].partition }
+    let (before, after) = (rowCount(of: group), rowCount(of: files))
+    guard before == after else {
+      try? lake.publisher.discard(files)
+      throw PipelineError(
+        .init(rawValue: "rowsLost"), "compaction made \(after) rows of \(before)",
+        at: Place(model: name), advice: "nothing was changed; please report this")
+    }
+    return files
+  }
+
+  private func rowCount(of files: [DataFile]) -> Int64 { files.reduce(0) { $0 + $1.rowCount } }
+}
