@@ -213,8 +213,7 @@ final class FakeBackend: Backend {
     #expect(
       good.output == """
         table       compacted  into  snapshots expired  files removed    bytes
-        ----------  ---------  ----  -----------------  -------------  -------
-        shop.sales      1,200     3                 40              7  2.0 MB
+        shop.sales      1,200     3                 40              7  2.00 MB
 
         1 table in shape, 1 table maintained, 2 other files of killed runs removed
 

@@ -95,7 +95,8 @@ extension MistakesTests.Case {
       "sluice.yaml:1:48: profile 'dev' must be a mapping, not a list"),
     .init(
       "lake: lake", "profile: a\nprofiles: {a: {profile: b}}",
-      "sluice.yaml:2:16: unknown key 'profile'; known keys: cache, catalog, engine, lake, leases"),
+      "sluice.yaml:2:16: unknown key 'profile'; known keys: cache, catalog, engine, lake, leases, maintenance"
+    ),
     .init(
       "lake: lake", "- a",
       "sluice.yaml:1:1: the file must be a mapping, not a list"),
@@ -105,7 +106,7 @@ extension MistakesTests.Case {
     .init(
       "lake: lake", "lake: a\nlake: b\nfoo: 1",
       "sluice.yaml:2:1: key 'lake' stands here twice; it is first on line 1",
-      "sluice.yaml:3:1: unknown key 'foo'; known keys: cache, catalog, engine, lake, leases, profile, profiles"
+      "sluice.yaml:3:1: unknown key 'foo'; known keys: cache, catalog, engine, lake, leases, maintenance, profile, profiles"
     ),
   ]
 
