@@ -10,12 +10,14 @@ import Synchronization
 /// Numbers the mutating calls of this process, so that tests can kill it at each one (rule 37).
 ///
 /// `SLUICE_TEST_KILL=before:17` raises SIGKILL just before the 17th call takes effect, `after:17`
-/// just after. `SLUICE_TEST_TRACE=<file>` appends a line per call, `number⇥method⇥key`, which tells
+/// just after; `stop:17` raises SIGSTOP just before it. `SLUICE_TEST_TRACE=<file>` appends a line per call, `number⇥method⇥key`, which tells
 /// a test driver how many steps there are. Without the two variables this is one atomic addition.
 public final class MutationCounter: Sendable {
   /// When the process dies.
   public struct Kill: Sendable, Equatable {
     public var isBefore: Bool
+    /// Whether it only stops, until it gets SIGCONT.
+    public var isStop = false
     /// 1 is the first mutating call.
     public var number: Int
 
@@ -24,13 +26,14 @@ public final class MutationCounter: Sendable {
       self.number = number
     }
 
-    /// - Returns: nil where `text` is not `before:N` or `after:N` with N ≥ 1.
+    /// - Returns: nil where `text` is not `before:N`, `after:N` or `stop:N` with N ≥ 1.
     public init?(_ text: String) {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-      guard parts.count == 2, parts[0] == "before" || parts[0] == "after",
+      guard parts.count == 2, ["before", "after", "stop"].contains(parts[0]),
         let number = Int(parts[1]), number >= 1
       else { return nil }
-      self.init(isBefore: parts[0] == "before", number: number)
+      self.init(isBefore: parts[0] != "after", number: number)
+      isStop = parts[0] == "stop"
     }
   }
 
@@ -60,7 +63,9 @@ public final class MutationCounter: Sendable {
   public func around<T>(_ method: String, _ key: String, _ body: () throws -> T) rethrows -> T {
     let number = count.add(1, ordering: .sequentiallyConsistent).newValue
     if let tracePath { MutationCounter.append("\(number)\t\(method)\t\(key)\n", to: tracePath) }
-    if let kill, kill.isBefore, kill.number == number { die() }
+    if let kill, kill.isBefore, kill.number == number {
+      if kill.isStop { raise(SIGSTOP) } else { die() }
+    }
     // A call that failed has been made, too.
     defer { if let kill, !kill.isBefore, kill.number == number { die() } }
     return try body()
@@ -83,7 +88,7 @@ public final class MutationCounter: Sendable {
     if let text = variable("SLUICE_TEST_KILL") {
       kill = Kill(text)
       // A test that believes it kills but does not would pass for the wrong reason.
-      if kill == nil { fatalError("SLUICE_TEST_KILL is \(text), not before:N or after:N") }
+      if kill == nil { fatalError("SLUICE_TEST_KILL is \(text), not before:N, after:N or stop:N") }
     }
     return MutationCounter(kill: kill, tracePath: variable("SLUICE_TEST_TRACE"))
   }

@@ -97,10 +97,10 @@ struct CrashTests {
   func anytime() throws {
     let scenario = Scenario.replacedHour
     let whole = try scenario.project()
-    let start = ContinuousClock.now
     let outcome = try whole.run(scenario.arguments)
-    let duration = ContinuousClock.now - start
     try #require(outcome.exitCode == 0, "\(outcome)")
+    // Measured anew whenever one runs to its end: how busy the machine is changes.
+    var duration = Duration.seconds(2)
     let expected = try LakeAudit.of(whole.lake).content(of: whole)
 
     let count = CrashTests.isLong ? 200 : 16
@@ -108,16 +108,21 @@ struct CrashTests {
     var projects: [PageviewsProject] = []
     for index in 0..<count {
       let project = try scenario.project()
+      let start = ContinuousClock.now
       let command = try project.start(scenario.arguments)
       let delay = duration * index / count
-      usleep(UInt32(delay.components.attoseconds / 1_000_000_000_000))
+      usleep(UInt32(delay / .microseconds(1)))
       command.send(signal: SIGKILL)
-      if command.wait().end == .killed(signal: SIGKILL) { killed += 1 }
+      if command.wait().end == .killed(signal: SIGKILL) {
+        killed += 1
+      } else {
+        duration = min(duration, ContinuousClock.now - start)
+      }
       let again = try project.run(scenario.again)
       #expect(again.exitCode == 0, "\(again)")
       projects.append(project)
     }
-    #expect(killed > count / 4)
+    #expect(killed >= 2)
     for (project, audit) in zip(projects, try LakeAudit.of(projects.map(\.lake))) {
       #expect(audit.content(of: project) == expected)
       let disagreements = try project.disagreements(audit)

@@ -15,10 +15,11 @@ struct InterruptionTests {
 
   /// A run that has just made its `count`th call, or the first of a method.
   private func started(
-    _ project: PageviewsProject, _ arguments: [String], when isReached: (String) -> Bool
+    _ project: PageviewsProject, _ arguments: [String], variables: [String: String] = [:],
+    when isReached: (String) -> Bool
   ) throws -> RunningCommand {
     let trace = project.root.appending(path: "trace-\(UUID().uuidString)")
-    let command = try project.start(arguments, variables: ["SLUICE_TEST_TRACE": trace.path])
+    let command = try project.start(arguments, variables: variables.merging(["SLUICE_TEST_TRACE": trace.path]) { $1 })
     while command.isRunning {
       if isReached((try? String(contentsOf: trace, encoding: .utf8)) ?? "") { break }
       usleep(500)
@@ -34,8 +35,19 @@ struct InterruptionTests {
       "150000", "--json",
     ])
     try #require(code == 0)
-    let command = try started(project, InterruptionTests.run) { $0.contains("\tcompute\t") }
+    let whole = try PageviewsProject()
+    try whole.stage(InterruptionTests.hour, "aa B 3 0\n")
+    let call = try #require(
+      try whole.traced(InterruptionTests.run).mutations.first { $0.method == "compute" })
+    // It stops there by itself and goes on with the signal on its way: however slow this test is.
+    let command = try started(
+      project, InterruptionTests.run, variables: ["SLUICE_TEST_KILL": "stop:\(call.number)"]
+    ) { $0.contains("\tcompute\t") }
     command.send(signal: signal)
+    while command.isRunning {
+      command.send(signal: SIGCONT)
+      usleep(10_000)
+    }
     let outcome = command.wait()
     #expect(outcome.exitCode == 128 + signal, "\(outcome)")
     #expect(outcome.standardError.contains("stopping"))

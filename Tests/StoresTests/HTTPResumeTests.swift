@@ -133,7 +133,7 @@ struct HTTPResumeTests {
   func noProgress(_ fault: WebServer.Fault) throws {
     let server = WebServer { .file(Self.bytes, etag: "\"v\"", for: $0, fault: fault) }
     var configuration = HTTPConfiguration()
-    configuration.stallMilliseconds = 100
+    configuration.stallMilliseconds = 1000
     let client = HTTPClient(configuration: configuration)
     let store = HTTPStore(root: server.address, client: client, policy: eagerPolicy)
     let error = expectFailure(.unreachable) { try read(store) }

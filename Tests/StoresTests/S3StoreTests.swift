@@ -230,7 +230,7 @@ struct S3StoreTests {
     }
     let address = try Moto.address()
     let opener = StoreOpener(
-      client: impatientClient, policy: eagerPolicy,
+      client: HTTPClient(),
       environment: {
         [
           "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "AK",

@@ -12,7 +12,7 @@ struct HTTPClientTests {
   /// A client that gives up on silence after milliseconds.
   static let impatient = {
     var configuration = HTTPConfiguration()
-    configuration.stallMilliseconds = 150
+    configuration.stallMilliseconds = 1000
     return HTTPClient(configuration: configuration)
   }()
 

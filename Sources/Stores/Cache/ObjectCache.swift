@@ -143,7 +143,11 @@ public final class ObjectCache: Sendable {
     }
     let status = try file.status()
     guard let current = try fileStatus(part), current.st_ino == status.st_ino else { return nil }
-    if try fileStatus(path) != nil { return nil }
+    if try fileStatus(path) != nil {
+      // Made by the opening above, after the one that was downloaded got its name.
+      unlink(part)
+      return nil
+    }
 
     var offset = Int64(status.st_size)
     let isStale =
