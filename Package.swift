@@ -66,7 +66,7 @@ let package = Package(
     .testTarget(name: "ProjectTests", dependencies: ["Project"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
     .testTarget(name: "StoresTests", dependencies: ["Stores", "Transport", "TestSupport"]),
-    .testTarget(name: "LakeTests", dependencies: ["Lake"]),
+    .testTarget(name: "LakeTests", dependencies: ["Engines", "Lake"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
     .testTarget(

@@ -100,7 +100,7 @@ public struct QuarantineTable: Sendable {
   private func holdsRows(_ table: Table?, model: String, batch: String) throws -> Bool {
     guard let table else { return false }
     let filter =
-      PartitionFilter.equal("model", .string(model)) && .equal("batch", .string(batch))
+      RowFilter.equal("model", .string(model)) && .equal("batch", .string(batch))
     return try table.dataFiles(filter).contains { $0.rowCount > 0 }
   }
 

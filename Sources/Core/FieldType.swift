@@ -19,6 +19,8 @@ public indirect enum FieldType: Sendable, Hashable, CustomStringConvertible {
   case string
   case binary
   case uuid
+  /// That many bytes: in tables of other programs; read as `binary`.
+  case fixed(byteCount: Int)
   case list(element: Field)
   case map(key: Field, value: Field)
   case structure([Field])
@@ -39,6 +41,7 @@ public indirect enum FieldType: Sendable, Hashable, CustomStringConvertible {
     case .string: "string"
     case .binary: "binary"
     case .uuid: "uuid"
+    case .fixed(let byteCount): "fixed[\(byteCount)]"
     case .list(let element): "list<\(element.type)>"
     case .map(let key, let value): "map<\(key.type),\(value.type)>"
     case .structure(let fields):
@@ -62,11 +65,15 @@ public struct Field: Sendable, Hashable {
   public var type: FieldType
   public var isRequired: Bool
   public var documentation: String?
+  /// Names that a declared column had before: a table that knows one of them renames its column.
+  /// Tables' own schemas have none.
+  public var formerNames: [String]
 
   public init(
     id: Int = 0, name: String, type: FieldType, isRequired: Bool = false,
-    documentation: String? = nil
+    documentation: String? = nil, formerNames: [String] = []
   ) {
+    self.formerNames = formerNames
     self.id = id
     self.name = name
     self.type = type

@@ -116,6 +116,12 @@ final class DuckDBConnection: @unchecked Sendable {
       throw EngineError(.failed, "DuckDB did not take the table function")
     }
   }
+
+  func register(scalar function: duckdb_scalar_function?) throws {
+    guard duckdb_register_scalar_function(handle, function) == 0 else {
+      throw EngineError(.failed, "DuckDB did not take the scalar function")
+    }
+  }
 }
 
 extension [String: Value] {

@@ -106,6 +106,7 @@ final class DuckDBInstance: @unchecked Sendable {
     let connection = try connect()
     try connection.run("SET GLOBAL TimeZone = 'UTC'")
     try BatchFunction.register(on: connection)
+    try HashFunction.register(on: connection)
     if let folders = settings.allowedDirectories {
       let all = (folders + [spill.path]).map(\.quotedLiteral).joined(separator: ", ")
       try connection.run("SET GLOBAL allowed_directories = [\(all)]")

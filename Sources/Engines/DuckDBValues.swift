@@ -16,7 +16,7 @@ extension FieldType {
     case .timestamp: "TIMESTAMP"
     case .timestamptz: "TIMESTAMP WITH TIME ZONE"
     case .string: "VARCHAR"
-    case .binary: "BLOB"
+    case .binary, .fixed: "BLOB"
     case .uuid: "UUID"
     case .list(let element): "\(element.type.duckDBName)[]"
     case .map(let key, let value): "MAP(\(key.type.duckDBName), \(value.type.duckDBName))"
@@ -47,7 +47,7 @@ extension FieldType {
     case .timestamp: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_TIMESTAMP))
     case .timestamptz: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_TIMESTAMP_TZ))
     case .string: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_VARCHAR))
-    case .binary: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_BLOB))
+    case .binary, .fixed: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_BLOB))
     case .uuid: return duckdb_create_logical_type(duckdb_type(DUCKDB_TYPE_UUID))
     case .list(let element): return element.type.withLogicalType { duckdb_create_list_type($0) }
     case .map(let key, let value):

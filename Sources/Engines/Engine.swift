@@ -51,11 +51,16 @@ public struct Output: Sendable {
   public var location: String
   /// Nulls first, strings by bytes. Empty: any order.
   public var sort: [SortKey]
+  /// Each file holds rows of one partition: of one value of all of these. Empty: not partitioned.
+  public var partition: [PartitionColumn]
 
-  public init(schema: Schema, location: String, sort: [SortKey] = []) {
+  public init(
+    schema: Schema, location: String, sort: [SortKey] = [], partition: [PartitionColumn] = []
+  ) {
     self.schema = schema
     self.location = location
     self.sort = sort
+    self.partition = partition
   }
 }
 
@@ -86,11 +91,17 @@ public struct QueryShape: Sendable, Hashable {
   /// The syntax tree in a canonical form: equal for two texts that differ only in white space,
   /// comments and positions. Part of a definition's fingerprint (rule 14).
   public var syntax: String
+  /// By input, what WHERE asks of its rows where that is plain: rows that do not meet it need not
+  /// be read. Values are as written, dates in text for example.
+  public var filters: [String: RowFilter]
 
-  public init(inputs: [String], parameters: [String], syntax: String) {
+  public init(
+    inputs: [String], parameters: [String], syntax: String, filters: [String: RowFilter] = [:]
+  ) {
     self.inputs = inputs
     self.parameters = parameters
     self.syntax = syntax
+    self.filters = filters
   }
 }
 
@@ -108,7 +119,8 @@ public protocol Engine: Sendable {
 
   /// Runs a query and writes its rows as Parquet files that nothing refers to yet.
   ///
-  /// - Returns: The files with exact row counts, sizes and statistics; empty for zero rows.
+  /// - Returns: The files with exact row counts, sizes, statistics, and a value for each of the
+  ///   output's partition columns; empty for zero rows.
   func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

@@ -33,6 +33,7 @@ struct ParquetOutput {
     let columns = try OutputColumns(
       declared: output.schema, given: try scope.columns(for: output.schema), label: label)
     let order = try output.orderBy(label: label)
+    let keys = try PartitionKeys(output, label: label)
     try scope.materializeIfNeeded()
     let before = isLocal ? Set(entries(location)) : []
     if isLocal && !makeFolders(location) {
@@ -42,9 +43,12 @@ struct ParquetOutput {
     }
     return try MutationCounter.shared.around("compute", location) {
       do {
-        var files = try copy(scope, columns, order)
+        var files =
+          try output.partition.isEmpty
+          ? copy(scope, columns, order) : copy(scope, columns, by: keys)
         try scope.drain()
         files = try discardEmpty(files)
+        if !output.partition.isEmpty { files = try settle(files, order, scope) }
         files = try split(files, scope)
         try countNaNs(&files, scope)
         if isLocal { try sync(files) }
@@ -53,7 +57,7 @@ struct ParquetOutput {
         // Nothing refers to what was written; what cannot be removed is left to maintenance.
         if isLocal {
           for name in entries(location) where !before.contains(name) {
-            unlink("\(location)/\(name)")
+            removeAll("\(location)/\(name)")
           }
         }
         throw error
@@ -79,6 +83,65 @@ struct ParquetOutput {
     let sent = scope.statement(
       prefix: prefix, suffix: ")\(order)) TO \(target.0.quotedLiteral) (\(options), \(target.1))")
     return try scope.execute(sent) { try files(in: $0) }
+  }
+
+  /// Writes files below folders named by the partitions' values.
+  private func copy(
+    _ scope: QueryScope, _ columns: OutputColumns, by keys: PartitionKeys
+  ) throws -> [DataFile] {
+    guard isLocal else {
+      throw EngineError(
+        .failed, "partitioned output goes to a local folder first",
+        at: Place(file: location, model: scope.query.label))
+    }
+    let sent = scope.statement(
+      prefix: "COPY (SELECT *\(keys.columns) FROM "
+        + "(SELECT \(columns.expressions.joined(separator: ", ")) FROM (",
+      suffix: "))) TO \(location.quotedLiteral) (\(options), \(keys.options), "
+        + "FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE true)")
+    return try scope.execute(sent) { result in
+      try result.rows().map { row in
+        var file = try file(in: row)
+        guard row.count >= 6 else {
+          throw EngineError(.failed, "DuckDB gave no partition of the file it wrote")
+        }
+        file.partition = try keys.values(row[5])
+        return file
+      }
+    }
+  }
+
+  /// Puts the files of partitions right below the location; where an order is wanted, one sorted
+  /// file for each partition.
+  private func settle(
+    _ files: [DataFile], _ order: String, _ scope: QueryScope
+  ) throws -> [DataFile] {
+    var settled: [DataFile] = []
+    if order.isEmpty {
+      for var file in files {
+        let path = freshPath()
+        guard rename(file.path, path) == 0 else { throw failure("cannot be moved", file.path) }
+        file.path = path
+        settled.append(file)
+      }
+    } else {
+      for (partition, members) in Dictionary(grouping: files, by: \.partition) {
+        let from = ParquetInput.sql(members, output.schema)
+        let sent = SentSQL(
+          scope.query.label, SQLText(""),
+          prefix: "COPY (SELECT * FROM (\(from))\(order)) TO \(freshPath().quotedLiteral) "
+            + "(\(options), USE_TMP_FILE false)", suffix: "")
+        for var file in try scope.connection.execute(sent, [:], { try self.files(in: $0) }) {
+          file.partition = partition
+          settled.append(file)
+        }
+        for file in members { unlink(file.path) }
+      }
+    }
+    for name in entries(location) where !name.hasSuffix(".parquet") {
+      removeAll("\(location)/\(name)")
+    }
+    return settled.sorted { $0.path < $1.path }
   }
 
   private var options: String {
@@ -118,15 +181,16 @@ struct ParquetOutput {
 
   /// Reads what RETURN_STATS gives: a row a file with name, rows, bytes, footer, statistics.
   private func files(in result: DuckDBResult) throws -> [DataFile] {
-    let statistics = ParquetStatistics(output.schema)
-    return try result.rows().map { row in
-      guard row.count >= 5, case .string(let path) = row[0],
-        case .decimal(let count, _) = row[1], case .decimal(let bytes, _) = row[2]
-      else { throw EngineError(.failed, "DuckDB gave no statistics of the file it wrote") }
-      return DataFile(
-        path: joined(path), rowCount: Int64(count), byteCount: Int64(bytes),
-        columns: statistics.columns(row[4]))
-    }
+    try result.rows().map { try file(in: $0) }
+  }
+
+  private func file(in row: [Value]) throws -> DataFile {
+    guard row.count >= 5, case .string(let path) = row[0],
+      case .decimal(let count, _) = row[1], case .decimal(let bytes, _) = row[2]
+    else { throw EngineError(.failed, "DuckDB gave no statistics of the file it wrote") }
+    return DataFile(
+      path: joined(path), rowCount: Int64(count), byteCount: Int64(bytes),
+      columns: ParquetStatistics(output.schema).columns(row[4]))
   }
 
   /// DuckDB puts two slashes between a folder and the file it makes there.
@@ -159,7 +223,10 @@ struct ParquetOutput {
           + "ORDER BY file_row_number) TO \(freshPath().quotedLiteral) "
           + "(\(options), USE_TMP_FILE false)"
         let sent = SentSQL(scope.query.label, SQLText(""), prefix: sql, suffix: "")
-        result += try scope.connection.execute(sent, [:]) { try self.files(in: $0) }
+        for var piece in try scope.connection.execute(sent, [:], { try self.files(in: $0) }) {
+          piece.partition = file.partition
+          result.append(piece)
+        }
       }
       unlink(file.path)
       return result

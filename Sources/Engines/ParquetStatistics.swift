@@ -86,7 +86,7 @@ struct ParquetStatistics {
     // DuckDB cuts long strings at 256 bytes, rounding upper bounds up, and never inside a
     // character; U+FFFD may stand for bytes that were no UTF-8.
     case .string: return text.unicodeScalars.contains("\u{FFFD}") ? nil : .string(text)
-    case .binary: return bytes(text).map { .binary($0) }
+    case .binary, .fixed: return bytes(text).map { .binary($0) }
     case .uuid:
       let digits = text.filter { $0 != "-" }
       return digits.count == 32 ? UInt128(digits, radix: 16).map { .uuid($0) } : nil

@@ -270,34 +270,3 @@ extension DuckDBConnection {
     return try SyntaxTree(serialized: serialized, of: text, at: place)
   }
 }
-
-/// Parquet files as a relation.
-enum ParquetInput {
-  /// A SELECT of the schema's columns, found in the files by field ID (rule 28).
-  static func sql(_ files: [DataFile], _ schema: Schema) -> String {
-    if files.isEmpty {
-      let columns = schema.fields.map {
-        "NULL::\($0.type.duckDBName) AS \($0.name.quotedName)"
-      }
-      return "SELECT \(columns.joined(separator: ", ")) WHERE false"
-    }
-    let paths = files.map { pattern(localPath($0.path)).quotedLiteral }
-    let fields = schema.fields.map {
-      "\($0.id): {'name': \($0.name.quotedLiteral), 'type': \($0.type.duckDBName.quotedLiteral), "
-        + "'default_value': NULL}"
-    }
-    // The columns are in the files: a path such as day=1/ must not override them.
-    return "SELECT * FROM read_parquet([\(paths.joined(separator: ", "))], "
-      + "schema = MAP {\(fields.joined(separator: ", "))}, hive_partitioning = false)"
-  }
-
-  /// The path without `file://`.
-  static func localPath(_ address: String) -> String {
-    address.hasPrefix("file://") ? String(address.dropFirst(7)) : address
-  }
-
-  /// A glob that matches just this path.
-  private static func pattern(_ path: String) -> String {
-    path.reduce(into: "") { $0 += "*?[".contains($1) ? "[\($1)]" : "\($1)" }
-  }
-}

@@ -103,6 +103,13 @@ func entries(_ folder: String) -> [String] {
   return names
 }
 
+/// Removes a file, or a folder with all that is in it, as far as that can be done.
+func removeAll(_ path: String) {
+  if unlink(path) == 0 || errno == ENOENT { return }
+  for name in entries(path) { removeAll("\(path)/\(name)") }
+  rmdir(path)
+}
+
 /// Makes a folder and those above it; true where it is there afterwards.
 func makeFolders(_ path: String) -> Bool {
   if mkdir(path, 0o777) == 0 || errno == EEXIST { return true }

@@ -21,7 +21,11 @@ struct SyntaxTree {
   /// Whether a part of it runs more than once.
   private(set) var isRecursive = false
 
+  /// What WHERE asks of tables that are read in one place only, by their keys.
+  private(set) var filters: [String: RowFilter] = [:]
+
   private var found: Set<Reference> = []
+  private var counts: [Reference: Int] = [:]
   private var foundParameters: Set<String> = []
   private let text: SQLText
   private let place: Place
@@ -40,10 +44,15 @@ struct SyntaxTree {
     canonical = SyntaxTree.withoutPositions(tree).description
     references = found.sorted { $0.key < $1.key }
     parameters = foundParameters.sorted()
+    if let (reference, filter) = QueryConditions.find(in: tree), counts[reference] == 1 {
+      filters[reference.key] = filter
+    }
   }
 
   var shape: QueryShape {
-    QueryShape(inputs: references.map(\.key), parameters: parameters, syntax: canonical)
+    QueryShape(
+      inputs: references.map(\.key), parameters: parameters, syntax: canonical,
+      filters: filters)
   }
 
   private func checkStatement(_ root: JSON) throws(EngineError) {
@@ -130,7 +139,7 @@ struct SyntaxTree {
       throw failure("\(name) AT (…): inputs are read as they are now", at: position)
     }
     if schema.isEmpty {
-      if !scope.contains(name.lowercased()) { found.insert(Reference(name: name)) }
+      if !scope.contains(name.lowercased()) { insert(Reference(name: name)) }
       return
     }
     // `recurring.c` is the table so far of the recursive CTE `c`.
@@ -142,7 +151,12 @@ struct SyntaxTree {
         "\(schema).\(name): the name \(schema) belongs to DuckDB", at: position,
         advice: "sources and models are called name or pipeline.name")
     }
-    found.insert(Reference(schema: schema, name: name))
+    insert(Reference(schema: schema, name: name))
+  }
+
+  private mutating func insert(_ reference: Reference) {
+    found.insert(reference)
+    counts[reference, default: 0] += 1
   }
 
   private mutating func visitParameter(_ node: JSON) throws(EngineError) {

@@ -91,7 +91,7 @@ struct BatchConversion {
     case .uuid:
       let (values, nulls) = parse(column, field, UInt128(0)) { TextValue.uuid($0, $1) }
       return .init(values: .uuid(values), nulls: nulls)
-    case .string, .binary: return slices(column, field)
+    case .string, .binary, .fixed: return slices(column, field)
     case .list, .map, .structure:
       preconditionFailure("delimited text has no nested columns; the format was validated")
     }

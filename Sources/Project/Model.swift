@@ -28,6 +28,8 @@ public struct Model: Sendable {
   public var inputs: [String: InputSettings]
   public var onDefinition: OnDefinition
   public var sort: [SortKey]
+  /// Without the interval that interval tables are partitioned by anyway.
+  public var partitionBy: [PartitionColumn]
   /// With descriptions; IDs are 0. Empty for `kind: operator`.
   public var columns: Schema
   public var checks: [Check]
@@ -41,8 +43,9 @@ public struct Model: Sendable {
   public init(
     name: String, pipeline: String, kind: Kind, description: String? = nil, file: String = "",
     sql: SQLFile? = nil, sparkSQL: SQLFile? = nil, inputs: [String: InputSettings] = [:],
-    onDefinition: OnDefinition = .fail, sort: [SortKey] = [], columns: Schema = Schema([]),
-    checks: [Check] = [], `operator`: Operator? = nil, outputs: [Output] = [], tags: [String] = []
+    onDefinition: OnDefinition = .fail, sort: [SortKey] = [], partitionBy: [PartitionColumn] = [],
+    columns: Schema = Schema([]), checks: [Check] = [], `operator`: Operator? = nil,
+    outputs: [Output] = [], tags: [String] = []
   ) {
     self.name = name
     self.pipeline = pipeline
@@ -54,6 +57,7 @@ public struct Model: Sendable {
     self.inputs = inputs
     self.onDefinition = onDefinition
     self.sort = sort
+    self.partitionBy = partitionBy
     self.columns = columns
     self.checks = checks
     self.operator = `operator`

@@ -46,7 +46,7 @@ extension Value {
         let number = UInt128(text.filter { $0 != "-" }, radix: 16)
       else { return nil }
       self = .uuid(number)
-    case .binary, .list, .map, .structure: return nil
+    case .binary, .fixed, .list, .map, .structure: return nil
     }
   }
 

@@ -26,7 +26,9 @@ final class FakeBackend: Backend {
     return report
   }
 
-  func query(_ sql: String, visit: (RowSet) throws -> Void) throws { try visit(rows) }
+  func query(_ sql: String, asOf: AsOf?, visit: (RowSet) throws -> Void) throws {
+    try visit(rows)
+  }
   func history(limit: Int) throws -> [JSON] { Array(records.prefix(limit)) }
   func historyRecord(run: String) throws -> JSON {
     guard let record = records.first(where: { $0["run"]?.string?.hasPrefix(run) == true }) else {

@@ -220,7 +220,7 @@ struct PublisherTests {
     #expect(calls == 2)
     #expect(table.version == 1)
     #expect(
-      try scratch.keys(LakeLayout.dataPrefix(id)).allSatisfy { $0.hasSuffix("theirs.parquet") })
+      try scratch.keys(LakeLayout.dataPrefix(id)).allSatisfy { $0.contains("-theirs/") })
     // The loser's state files are gone as well.
     #expect(try scratch.keys(LakeLayout.statePrefix(id)).count == 2)
   }
@@ -259,7 +259,7 @@ struct PublisherTests {
     let (taken, left) = (try stage(0, "taken", on: lake), try stage(0, "left", on: lake))
     _ = try lake.publisher.publish(id, staged: [taken, left]) { _, _ in apply(0, [taken]) }
     #expect(
-      try scratch.keys(LakeLayout.dataPrefix(id)).map { $0.hasSuffix("taken.parquet") } == [true])
+      try scratch.keys(LakeLayout.dataPrefix(id)).map { $0.contains("-taken/") } == [true])
   }
 
   @Test("what the decision throws ends the publication and leaves the files")
@@ -284,8 +284,7 @@ struct PublisherTests {
     func put(_ model: String, _ batch: String, _ name: String) throws {
       let tuple: [Value] = [.string(model), .string(batch)]
       let staged = DataFile(
-        path: lake.store.uri(LakeLayout.dataPrefix(quarantine) + name), rowCount: 1, byteCount: 1,
-        partition: tuple)
+        path: unwritten(lake, quarantine, name), rowCount: 1, byteCount: 1, partition: tuple)
       _ = try lake.publisher.publish(quarantine) { table, consumption in
         #expect(consumption == nil)
         return .apply(
@@ -301,7 +300,10 @@ struct PublisherTests {
     try put("other", "2024-01-01T00", "c")
     try put("top_pages", "2024-01-01T00", "d")
     let files = try #require(try lake.catalog.load(quarantine)).dataFiles()
-    #expect(Set(files.map { String($0.path.suffix(1)) }) == ["b", "c", "d"])
+    #expect(
+      Set(files.map { String($0.path.split(separator: "/").dropLast().last ?? "") }) == [
+        "b", "c", "d",
+      ])
   }
 
   @Test("rule 20: a store that ignores conditions is refused at first use")

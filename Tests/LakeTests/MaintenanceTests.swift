@@ -211,7 +211,8 @@ struct MaintenanceTests {
   func readers() throws {
     let lake = ScratchLake()
     let before = try swept(lake)
-    let replaced = "tables/shop/sales/data/\(hour(0))-a.parquet"
+    let replaced = try Table.key(
+      of: unwritten(lake.lake, Self.id, "\(hour(0))-a"), in: lake.store)
     try ageAll(lake, hours: 100)
     var update = TableUpdate(
       operation: .replace, schema: .hourly, partitionBy: before.partitionColumns,

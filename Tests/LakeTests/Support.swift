@@ -62,12 +62,19 @@ func partition(_ interval: Interval) -> [Value] {
   [.timestamp(interval.start), .timestamp(interval.end)]
 }
 
+/// A name such as Sluice's own engine gives files, so that nobody looks into the file.
+func unwritten(_ lake: Lake, _ id: TableID, _ name: String) -> String {
+  lake.store.uri(
+    LakeLayout.dataPrefix(id) + "20240101T000000000-0123456789ab/\(name)/"
+      + "part-00000000000000000000000000000000.parquet")
+}
+
 /// A file of one hour that exists by name only.
 func file(_ lake: Lake, _ id: TableID, _ interval: Interval, rows: Int64 = 10, name: String = "a")
   -> DataFile
 {
   DataFile(
-    path: lake.store.uri(LakeLayout.dataPrefix(id) + "\(interval)-\(name).parquet"),
+    path: unwritten(lake, id, "\(interval)-\(name)"),
     rowCount: rows, byteCount: rows * 100, partition: partition(interval),
     columns: [
       1: ColumnStatistics(valueCount: rows, nullCount: 0, lower: .string("a"), upper: .string("z")),

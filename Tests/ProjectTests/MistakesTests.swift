@@ -335,7 +335,7 @@ extension MistakesTests.Case {
     ),
     .init(
       "kind: interval", "kind: interval\nincremental: {on: visits}",
-      "models/pages.yaml:2:1: unknown key 'incremental'; known keys: checks, columns, description, inputs, kind, on_definition, operator, outputs, sort, tags"
+      "models/pages.yaml:2:1: unknown key 'incremental'; known keys: checks, columns, description, inputs, kind, on_definition, operator, outputs, partition_by, sort, tags"
     ),
     .init(
       "kind: interval", "kind: operator",
@@ -343,6 +343,15 @@ extension MistakesTests.Case {
       "models/pages.yaml:1:1: 'outputs' is missing here; 'kind: operator' needs it",
       "models/pages.yaml:2:1: 'sort' means nothing for an operator, which sorts its own tables",
       "models/pages.yaml:3:1: 'columns' belongs to each of the 'outputs' of an operator"),
+    .init(
+      "kind: interval",
+      "kind: interval\npartition_by: [day(page), dya(views), bucket(views), year(), 'month(at)', page]",
+      "models/pages.yaml:2:16: 'day(page)' cannot be: 'page' is a string; year, month, day and hour take times, truncate whole numbers, decimals and text",
+      "models/pages.yaml:2:27: unknown transform 'dya'; did you mean 'day'?",
+      "models/pages.yaml:2:39: 'bucket' takes a number above 0 and a column; write bucket(16, column)",
+      "models/pages.yaml:2:54: 'year' takes one column; write year(column)",
+      "models/pages.yaml:2:62: there is no column 'at'; columns: interval_end, interval_start, page, views"
+    ),
     .init(
       "kind: interval", "kind: view",
       "models/pages.yaml:2:1: 'sort' means nothing for a view, which stores no rows"),

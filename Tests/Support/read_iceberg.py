@@ -1,6 +1,6 @@
 """Reads an Iceberg table with pyiceberg and with DuckDB and prints what each of them sees.
 
-    read_iceberg.py TABLE_DIR
+    read_iceberg.py TABLE_DIR [pyiceberg|duckdb]
 
 One JSON object on standard output: for each reader its columns, its rows (values as canonical
 text, rows sorted), and what the manifests say of the files. The two know nothing of Sluice.
@@ -140,7 +140,7 @@ def with_pyiceberg(table):
             }
             for item in static.snapshots()
         ],
-        "name_mapping": len(static.name_mapping()),
+        "name_mapping": len(static.name_mapping() or []),
         "rows": in_order([row(item) for item in static.scan().to_arrow().to_pylist()]),
         "files": sorted(files, key=lambda item: item["path"]),
     }
@@ -193,7 +193,9 @@ def with_duckdb(table):
 
 def main():
     table = pathlib.Path(sys.argv[1]).resolve()
-    print(json.dumps({"pyiceberg": with_pyiceberg(table), "duckdb": with_duckdb(table)}))
+    readers = {"pyiceberg": with_pyiceberg, "duckdb": with_duckdb}
+    wanted = sys.argv[2:] or readers
+    print(json.dumps({name: readers[name](table) for name in wanted}))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ typedef struct sluice_duckdb_table_function *duckdb_table_function;
 typedef struct sluice_duckdb_bind_info *duckdb_bind_info;
 typedef struct sluice_duckdb_init_info *duckdb_init_info;
 typedef struct sluice_duckdb_function_info *duckdb_function_info;
+typedef struct sluice_duckdb_scalar_function *duckdb_scalar_function;
 
 typedef struct {
   uint64_t lower;
@@ -133,6 +134,8 @@ typedef void (*duckdb_delete_callback_t)(void *data);
 typedef void (*duckdb_table_function_bind_t)(duckdb_bind_info info);
 typedef void (*duckdb_table_function_init_t)(duckdb_init_info info);
 typedef void (*duckdb_table_function_t)(duckdb_function_info info, duckdb_data_chunk output);
+typedef void (*duckdb_scalar_function_t)(duckdb_function_info info, duckdb_data_chunk input,
+                                         duckdb_vector output);
 
 // X(return type, name, parameters, arguments), for every function of the table.
 #define SLUICE_DUCKDB_FUNCTIONS(X)                                                                 \
@@ -273,6 +276,18 @@ typedef void (*duckdb_table_function_t)(duckdb_function_info info, duckdb_data_c
     (duckdb_table_function function, bool pushdown), (function, pushdown))                         \
   X(duckdb_state, duckdb_register_table_function,                                                  \
     (duckdb_connection connection, duckdb_table_function function), (connection, function))        \
+  X(duckdb_scalar_function, duckdb_create_scalar_function, (void), ())                             \
+  X(void, duckdb_destroy_scalar_function, (duckdb_scalar_function * function), (function))         \
+  X(void, duckdb_scalar_function_set_name, (duckdb_scalar_function function, const char *name),    \
+    (function, name))                                                                              \
+  X(void, duckdb_scalar_function_add_parameter,                                                    \
+    (duckdb_scalar_function function, duckdb_logical_type type), (function, type))                 \
+  X(void, duckdb_scalar_function_set_return_type,                                                  \
+    (duckdb_scalar_function function, duckdb_logical_type type), (function, type))                 \
+  X(void, duckdb_scalar_function_set_function,                                                     \
+    (duckdb_scalar_function function, duckdb_scalar_function_t body), (function, body))            \
+  X(duckdb_state, duckdb_register_scalar_function,                                                 \
+    (duckdb_connection connection, duckdb_scalar_function function), (connection, function))       \
   X(void *, duckdb_bind_get_extra_info, (duckdb_bind_info info), (info))                           \
   X(void, duckdb_bind_add_result_column,                                                           \
     (duckdb_bind_info info, const char *name, duckdb_logical_type type), (info, name, type))       \

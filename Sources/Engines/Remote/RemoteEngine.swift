@@ -130,21 +130,30 @@ public final class RemoteEngine: Engine {
   private func fetch(
     _ files: [DataFile], _ cancellation: Cancellation, _ copies: inout [LocalCopy]
   ) throws -> [DataFile] {
-    let fetched = try concurrently(files, limit: 8) {
-      [opener, cache] file -> (DataFile, LocalCopy?) in
-      let (store, key) = try opener.locate(file.path)
-      guard store.localPath(key) == nil else { return (file, nil) }
+    let addresses = Array(Set(files.flatMap { [$0.path] + $0.deletes.map(\.path) }))
+    let fetched = try concurrently(addresses, limit: 8) {
+      [opener, cache] address -> LocalCopy? in
+      let (store, key) = try opener.locate(address)
+      guard store.localPath(key) == nil else { return nil }
       guard let object = try store.head(key) else {
         throw StoreError(
-          .notFound, "a data file of the table is gone", at: Place(file: file.path),
+          .notFound, "a data file of the table is gone", at: Place(file: address),
           advice: "restore it from a copy, or rebuild the table with --full-refresh")
       }
-      let copy = try cache.fetch(object, from: store, cancellation: cancellation)
-      var here = file
-      here.path = copy.path
-      return (here, copy)
+      return try cache.fetch(object, from: store, cancellation: cancellation)
     }.map { try $0.get() }
-    copies += fetched.compactMap(\.1)
-    return fetched.map(\.0)
+    copies += fetched.compactMap { $0 }
+    let here = Dictionary(
+      uniqueKeysWithValues: zip(addresses, fetched).compactMap { address, copy in
+        copy.map { (address, $0.path) }
+      })
+    return files.map { file in
+      var file = file
+      file.path = here[file.path] ?? file.path
+      for index in file.deletes.indices {
+        file.deletes[index].path = here[file.deletes[index].path] ?? file.deletes[index].path
+      }
+      return file
+    }
   }
 }

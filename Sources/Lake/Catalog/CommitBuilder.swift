@@ -10,6 +10,8 @@ struct CommitBuilder {
 
   let id: TableID
   let base: Table?
+  /// The base as it was at the snapshot that the new one follows.
+  private let parent: Table?
   let update: TableUpdate
   let store: any Store
   let snapshotID: Int64
@@ -28,6 +30,7 @@ struct CommitBuilder {
     var snapshotID = Nonce.snapshotID()
     while base?.metadata.snapshot(snapshotID) != nil { snapshotID = Nonce.snapshotID() }
     self.snapshotID = snapshotID
+    parent = try update.rollsBackTo.flatMap { try base?.at(snapshot: $0) } ?? base
     metadata = try MetadataEvolution.evolve(
       base?.metadata, to: update, id: id, location: store.uri(LakeLayout.table(id)))
   }
@@ -55,7 +58,7 @@ struct CommitBuilder {
     var removed = RemovedFiles()
     let remover = try FileRemover(
       update.removal, spec: spec, partitionTypes: partitionTypes, id: id)
-    let present = (try base?.manifests() ?? []).filter { $0.liveFiles > 0 }
+    let present = (try parent?.manifests() ?? []).filter { $0.liveFiles > 0 }
     for manifest in present {
       manifests.append(try remove(remover, from: manifest, types: types, counting: &removed))
     }
@@ -65,7 +68,7 @@ struct CommitBuilder {
     let listPath = "snap-\(snapshotID)-1-\(commitID).avro"
     let listKey = LakeLayout.metadataPrefix(id) + listPath
     let list = ManifestList.write(
-      manifests, snapshotID: snapshotID, parentID: base?.metadata.currentSnapshotID,
+      manifests, snapshotID: snapshotID, parentID: parent?.metadata.currentSnapshotID,
       sequenceNumber: sequenceNumber)
     try put(listKey, list)
     addSnapshot(manifests: manifests, removed: removed, list: store.uri(listKey))
@@ -187,13 +190,13 @@ struct CommitBuilder {
   ) {
     let summary = SnapshotSummary.make(
       update, commitID: commitID, manifests: manifests, removed: removed,
-      parent: base?.currentSnapshot)
+      parent: parent?.currentSnapshot)
     let time = max(update.time.milliseconds, (base?.metadata.lastUpdatedMilliseconds ?? -1) + 1)
     metadata.lastUpdatedMilliseconds = time
     metadata.lastSequenceNumber = sequenceNumber
     metadata.snapshots.append(
       Snapshot(
-        id: snapshotID, parentID: base?.metadata.currentSnapshotID,
+        id: snapshotID, parentID: parent?.metadata.currentSnapshotID,
         sequenceNumber: sequenceNumber, timestampMilliseconds: time, manifestList: list,
         summary: summary, schemaID: metadata.currentSchemaID))
     metadata.currentSnapshotID = snapshotID
@@ -204,7 +207,7 @@ struct CommitBuilder {
     metadata.metadataLog.append(
       .init(
         timestampMilliseconds: base.metadata.lastUpdatedMilliseconds,
-        subject: .string(store.uri(LakeLayout.metadata(id, version: base.version)))))
+        subject: .string(base.metadataLocation)))
     let limit = metadata[property: "write.metadata.previous-versions-max"].flatMap(Int.init) ?? 100
     metadata.metadataLog.removeFirst(max(0, metadata.metadataLog.count - max(1, limit)))
   }

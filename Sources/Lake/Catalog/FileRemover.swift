@@ -49,21 +49,24 @@ struct FileRemover {
   }
 
   private let target: Target
-  private let spec: PartitionSpec
+  /// The partition fields that tuples to remove are of.
+  private let fields: ArraySlice<PartitionSpec.Field>
   private let id: TableID
 
   init(
     _ removal: TableUpdate.Removal, spec: PartitionSpec, partitionTypes: [FieldType], id: TableID
   ) throws {
-    self.spec = spec
     self.id = id
+    var width = 0
+    if case .partitions(let tuples) = removal { width = tuples.first?.count ?? 0 }
+    fields = spec.fields.prefix(width)
     switch removal {
     case .none: target = .none
     case .all: target = .all
     case .files(let paths): target = .files(Set(paths))
     case .partitions(let tuples):
       for tuple in tuples {
-        guard tuple.count == partitionTypes.count,
+        guard tuple.count == width, width <= partitionTypes.count,
           zip(tuple, partitionTypes).allSatisfy({ value, type in
             value.isNull || SingleValue.encode(value, as: type) != nil
           })
@@ -98,7 +101,7 @@ struct FileRemover {
     guard case .partitions(let tuples, let values) = target else {
       return Matcher(remover: self, positions: [], types: [], tuples: [], values: [])
     }
-    let positions = spec.fields.map { field in
+    let positions = fields.map { field in
       other.fields.firstIndex { $0.sourceID == field.sourceID && $0.transform == field.transform }
     }
     let known = positions.compactMap { $0 }
@@ -131,12 +134,11 @@ struct FileRemover {
         guard let summaries else { return true }
         return values.contains { tuple in
           let conditions = zip(zip(positions, types), tuple).map { place, value in
-            (
-              index: place.0, type: place.1,
-              condition: PartitionFilter.Term.Condition.oneOf([value])
-            )
+            FileMatcher.Condition(
+              key: place.0, type: place.1, isFloat: place.1 == .float || place.1 == .double,
+              wanted: .oneOf([value]))
           }
-          return PartitionFilter.Matcher(conditions: conditions).mayMatch(summaries)
+          return FileMatcher(partition: conditions).mayMatch(summaries)
         }
       }
     }

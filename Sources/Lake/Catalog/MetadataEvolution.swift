@@ -22,8 +22,9 @@ enum MetadataEvolution {
       throw LakeError(
         error.code, error.message, at: Place(model: id.description), advice: error.advice)
     }
-    metadata[property: "schema.name-mapping.default"] =
-      SchemaJSON.nameMapping(metadata.schema).description
+    let known = metadata[property: NameMapping.property].flatMap(NameMapping.init(parsing:))
+    metadata[property: NameMapping.property] =
+      (known?.following(metadata.schema) ?? NameMapping(metadata.schema)).json.description
     for (key, value) in update.properties.sorted(by: { $0.key < $1.key }) {
       metadata[property: key] = value
     }
@@ -33,9 +34,11 @@ enum MetadataEvolution {
   private static func setSchema(
     _ metadata: inout TableMetadata, _ update: TableUpdate, isNew: Bool
   ) throws(LakeError) {
-    let schema = try SchemaEvolution.evolve(
+    var schema = try SchemaEvolution.evolve(
       metadata.schema, to: update.schema, lastColumnID: &metadata.lastColumnID,
       replacesAllRows: update.replacesAllRows)
+    // Tables know names by their IDs.
+    for index in schema.fields.indices { schema.fields[index].formerNames = [] }
     // Files carry the IDs they were written with; a table that has moved on would read them wrong.
     if !update.added.isEmpty, let name = mismatch(update.schema.fields, schema.fields) {
       throw LakeError(
@@ -83,24 +86,27 @@ enum MetadataEvolution {
         throw LakeError(
           .invalid, "the table cannot be partitioned by '\(column.column)', which is nested")
       }
-      guard column.transform == .identity else {
+      guard column.transform.applies(to: source.type) else {
         throw LakeError(
-          .unsupported, "a table cannot be partitioned by \(column.transform) here",
-          advice: "partition by a column that holds the value")
+          .invalid,
+          "the table cannot be partitioned by \(column): '\(source.name)' is \(source.type)",
+          advice: "year, month, day and hour need times, truncate numbers or text")
       }
       let known = metadata.partitionSpecs.flatMap(\.fields).first {
         $0.sourceID == source.id && $0.transform == column.transform
-          && $0.name == column.fieldName
       }
       var fieldID = known?.id
       if fieldID == nil {
         metadata.lastPartitionID += 1
         fieldID = metadata.lastPartitionID
       }
+      let taken = Set(fields.map(\.name)).union(
+        metadata.schema.fields.filter { $0.id != source.id || column.transform != .identity }
+          .map(\.name))
       fields.append(
         .init(
-          sourceID: source.id, id: fieldID!, name: column.fieldName,
-          transform: column.transform))
+          sourceID: source.id, id: fieldID!,
+          name: known?.name ?? uniqueName(column.fieldName, taken), transform: column.transform))
     }
     if isNew {
       metadata.partitionSpecs = [PartitionSpec(id: 0, fields: fields)]
@@ -111,6 +117,12 @@ enum MetadataEvolution {
       metadata.partitionSpecs.append(PartitionSpec(id: id, fields: fields))
       metadata.defaultSpecID = id
     }
+  }
+
+  /// No two partition fields have one name, nor has one that of another column.
+  private static func uniqueName(_ name: String, _ taken: Set<String>) -> String {
+    guard taken.contains(name) else { return name }
+    return (2...).lazy.map { "\(name)_\($0)" }.first { !taken.contains($0) } ?? name
   }
 
   private static func setSort(

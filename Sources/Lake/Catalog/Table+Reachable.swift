@@ -13,7 +13,7 @@ extension Table {
     }
     let table = Table(
       id: id, metadata: union, version: version, store: store, loaded: loaded,
-      hintedVersion: hintedVersion)
+      hintedVersion: hintedVersion, opener: opener, metadataLocation: metadataLocation)
     return try table.reachableKeys().union(
       hashes.map { LakeLayout.consumption(id, hash: $0) })
   }
@@ -27,6 +27,10 @@ extension Table {
     var keys: Set<String> = [LakeLayout.versionHint(id)]
     // Versions before this one stay for those who read them, whether or not the log names them yet.
     for version in 1...max(1, version) { keys.insert(LakeLayout.metadata(id, version: version)) }
+    // A server names versions as it likes.
+    for path in [metadataLocation] + metadata.metadataLog.compactMap(\.subject.string) {
+      if let key = try? Table.key(of: path, in: store) { keys.insert(key) }
+    }
     if let hash = property(SummaryKey.consumption) {
       keys.insert(LakeLayout.consumption(id, hash: hash))
     }

@@ -5,18 +5,25 @@ import Stores
 public struct Table: Sendable {
   public let id: TableID
   public let metadata: TableMetadata
-  /// The N of `v<N>.metadata.json`.
+  /// The N of `v<N>.metadata.json`; 0 where a server keeps the metadata.
   public let version: Int
   let store: any Store
   /// When it was read, by the catalog's clock.
   let loaded: Instant
   /// What the version hint said then; nil when it was missing or unreadable.
   let hintedVersion: Int?
+  /// Opens what is outside the lake, for catalogs whose tables may be anywhere.
+  let opener: StoreOpener?
+  /// Where the metadata is: what the metadata log calls this version.
+  let metadataLocation: String
 
   init(
     id: TableID, metadata: TableMetadata, version: Int, store: any Store, loaded: Instant,
-    hintedVersion: Int?
+    hintedVersion: Int?, opener: StoreOpener? = nil, metadataLocation: String? = nil
   ) {
+    self.opener = opener
+    self.metadataLocation =
+      metadataLocation ?? store.uri(LakeLayout.metadata(id, version: version))
     self.id = id
     self.metadata = metadata
     self.version = version
@@ -62,53 +69,64 @@ public struct Table: Sendable {
   /// Rows in the current snapshot; nil where its writer did not say.
   public var rowCount: Int64? { currentSnapshot == nil ? 0 : currentSnapshot?.totalRecords }
 
-  /// The same version seen at one of its snapshots.
+  /// The same version seen at one of its snapshots, with the columns that the table had then.
   ///
   /// - Throws: `LakeError` `.invalid` when the table does not have it (any more).
   public func at(snapshot id: Int64) throws -> Table {
-    guard metadata.snapshot(id) != nil else {
+    guard let snapshot = metadata.snapshot(id) else {
       throw LakeError(
         .invalid, "the table has no snapshot \(id)", at: Place(model: self.id.description),
-        advice: "see 'sluice state show' for those it has")
+        advice: "it has \(snapshotsText)")
     }
     var copy = metadata
     copy.currentSnapshotID = id
+    if let schema = snapshot.schemaID, copy.schemas.contains(where: { $0.id == schema }) {
+      copy.currentSchemaID = schema
+    }
     return Table(
       id: self.id, metadata: copy, version: version, store: store, loaded: loaded,
-      hintedVersion: hintedVersion)
+      hintedVersion: hintedVersion, opener: opener, metadataLocation: metadataLocation)
   }
 
-  /// The live files of the current snapshot that may hold rows of `filter`.
-  public func dataFiles(_ filter: PartitionFilter = .all) throws -> [DataFile] {
-    var files: [DataFile] = []
-    try forEachDataFile(filter) { files.append($0) }
-    return files
-  }
-
-  /// Visits the live files of the current snapshot that may hold rows of `filter`; manifests
-  /// without such files are not read.
+  /// The table as it was at an instant: at the snapshot that was the current one then.
   ///
-  /// - Throws: `LakeError` `.unsupported` when the table has delete files, which would have to be
-  ///   applied.
-  public func forEachDataFile(
-    _ filter: PartitionFilter = .all, _ visit: (DataFile) throws -> Void
-  ) throws {
-    let types = metadata.fieldTypes()
-    for manifest in try manifests() where manifest.liveFiles > 0 {
-      guard manifest.content == 0 else {
-        throw LakeError(
-          .unsupported, "the table has delete files, which another program wrote",
-          at: Place(file: manifest.path, model: id.description),
-          advice: "compact the table with the program that wrote them")
-      }
-      let spec = try self.spec(manifest.specID)
-      let matcher = filter.matcher(spec: spec, schema: schema, types: types)
-      guard matcher.mayMatch(manifest.partitions) else { continue }
-      for entry in try entries(manifest, types: types) where entry.isLive {
-        if matcher.matches(entry.partition) { try visit(entry.dataFile(types: types)) }
-      }
+  /// - Throws: `LakeError` `.invalid` when no snapshot of that time is kept.
+  public func at(_ instant: Instant) throws -> Table {
+    let found = metadata.snapshotLog.last { $0.timestampMilliseconds <= instant.milliseconds }
+    guard let id = found?.subject.integer else {
+      throw LakeError(
+        .invalid, "the table's history does not reach back to \(instant)",
+        at: Place(model: id.description), advice: "it has \(snapshotsText)")
     }
+    return try at(snapshot: id)
   }
+
+  /// The snapshot of a branch or tag; nil where there is none of that name.
+  public func snapshotID(named name: String) -> Int64? {
+    if name == "main" { return metadata.currentSnapshotID }
+    return metadata.otherReferences.first { $0.name == name }?.value["snapshot-id"]?.integer
+  }
+
+  private var snapshotsText: String {
+    guard let first = metadata.snapshotLog.first, let last = metadata.snapshotLog.last else {
+      return "no snapshots"
+    }
+    func text(_ entry: TableMetadata.LogEntry) -> String {
+      "\(entry.subject) of \(Instant(microseconds: entry.timestampMilliseconds * 1000))"
+    }
+    return "snapshots from \(text(first)) to \(text(last))"
+  }
+
+  /// The live files of the current snapshot that may hold rows of `filter`, ready to be read by an
+  /// engine.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged`; `.unsupported` for files that Sluice cannot read.
+  public func dataFiles(_ filter: RowFilter = .all) throws -> [DataFile] {
+    try scan(filter).files
+  }
+
+  /// The same, with what was passed over.
+  public func scan(_ filter: RowFilter = .all) throws -> FileScan { try FileScan(self, filter) }
 
   func spec(_ id: Int) throws -> PartitionSpec {
     guard let spec = metadata.partitionSpecs.first(where: { $0.id == id }) else {
@@ -131,13 +149,24 @@ public struct Table: Sendable {
   }
 
   private func read(_ path: String) throws -> [UInt8] {
-    guard let found = try store.get(Table.key(of: path, in: store)) else {
+    let (store, key) = try locate(path)
+    guard let found = try store.get(key) else {
       throw LakeError(
         .missing, "the table's current version names a file that is not there",
         at: Place(file: path, model: id.description),
         advice: "restore the file from a copy, or roll the table back")
     }
     return found.bytes
+  }
+
+  /// Where a file of the table is: in the lake, or where the table's catalog allows tables to be.
+  func locate(_ path: String) throws -> (store: any Store, key: String) {
+    do {
+      return (store, try Table.key(of: path, in: store))
+    } catch {
+      guard let opener else { throw error }
+      return try opener.locate(path)
+    }
   }
 
   /// The key of an absolute path or URI within the lake's store.

@@ -6,7 +6,8 @@ public struct TableUpdate: Sendable {
   public enum Removal: Sendable {
     case none
     case all
-    /// The files of exactly these partition tuples, in the order of `partitionBy`.
+    /// The files of exactly these partition tuples, in the order of `partitionBy`; shorter tuples
+    /// stand for all that begin so.
     case partitions([[Value]])
     /// These addresses; each must be live, else the commit is a conflict.
     case files([String])
@@ -23,6 +24,9 @@ public struct TableUpdate: Sendable {
   public var removal: Removal
   /// Snapshots that are not kept any longer.
   public var expired: Set<Int64> = []
+  /// The snapshot, of those that led to the current one, whose rows the new one starts from; those
+  /// since are undone. Nil is the current one.
+  public var rollsBackTo: Int64?
   /// Further keys of the snapshot's summary.
   public var summary: [String: String]
   /// Table properties to set.
@@ -45,6 +49,26 @@ public struct TableUpdate: Sendable {
     self.time = time
   }
 
+  /// Takes a table back to one of its snapshots, under the columns it has now. The undone snapshots
+  /// are no ancestors of the new one any more, so that readers of changes rebuild (rule 15).
+  ///
+  /// - Throws: `LakeError` `.invalid` where the snapshot did not lead to the current one.
+  public static func rollback(
+    of table: Table, to snapshot: Int64, time: Instant
+  ) throws -> TableUpdate {
+    guard table.history().contains(where: { $0.id == snapshot }) else {
+      _ = try table.at(snapshot: snapshot)
+      throw LakeError(
+        .invalid, "snapshot \(snapshot) did not lead to the current one",
+        at: Place(model: table.id.description), advice: "roll back to one of 'sluice state'")
+    }
+    var update = TableUpdate(
+      operation: .replace, schema: table.schema, partitionBy: table.partitionColumns,
+      sort: table.sortColumns, summary: [SummaryKey.rollback: "\(snapshot)"], time: time)
+    update.rollsBackTo = snapshot
+    return update
+  }
+
   var replacesAllRows: Bool { if case .all = removal { true } else { false } }
 }
 
@@ -56,6 +80,8 @@ public enum SummaryKey {
   public static let consumption = "sluice.consumption"
   /// The hash of the change file.
   public static let changes = "sluice.changes"
+  /// The snapshot that a table was taken back to.
+  public static let rollback = "sluice.rollback-to"
   /// The run that published.
   public static let run = "sluice.run"
 }

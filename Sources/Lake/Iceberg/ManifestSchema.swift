@@ -125,6 +125,8 @@ enum ManifestSchema {
     case .string: return "string"
     case .uuid:
       return ["type": "fixed", "name": .string(name), "size": 16, "logicalType": "uuid"]
+    case .fixed(let byteCount):
+      return ["type": "fixed", "name": .string(name), "size": .integer(Int64(byteCount))]
     case .binary, .list, .map, .structure: return "bytes"
     }
   }
@@ -165,7 +167,8 @@ enum ManifestSchema {
     case .time(let microseconds): encoder.long(microseconds)
     case .timestamp(let instant), .timestamptz(let instant): encoder.long(instant.microseconds)
     case .string(let text): encoder.string(text)
-    case .binary(let bytes): encoder.byteString(bytes)
+    case .binary(let bytes):
+      if case .fixed = type { encoder.fixed(bytes) } else { encoder.byteString(bytes) }
     default:
       // Floats and UUIDs are stored as in bounds; decimals are widened to their fixed size.
       if case .decimal(let precision, _) = type {

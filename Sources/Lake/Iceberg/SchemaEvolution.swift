@@ -3,10 +3,11 @@ import Core
 /// How a table's schema follows the columns that its model declares.
 enum SchemaEvolution {
   /// The schema with the names, order and types of `desired`, and the IDs of `current` wherever a
-  /// name is known; new fields get IDs above `lastColumnID`.
+  /// name, or a former name, is known; new fields get IDs above `lastColumnID`.
   ///
-  /// Allowed: adding, dropping and reordering fields, int → bigint, float → double, a decimal of
-  /// greater precision, required → optional. A column that has been dropped and comes back is new.
+  /// Allowed: adding, dropping, renaming and reordering fields, int → bigint, float → double, a
+  /// decimal of greater precision, required → optional. A column that has been dropped and comes
+  /// back is new.
   ///
   /// - Parameter replacesAllRows: No row of the present files survives, so a column that cannot
   ///   follow is dropped and added again under a new ID.
@@ -16,10 +17,16 @@ enum SchemaEvolution {
   ) throws(LakeError) -> Schema {
     var current = current
     if replacesAllRows {
+      let present = current.fields
       current.fields.removeAll { field in
-        guard let wanted = desired[field.name] else { return false }
+        guard
+          let wanted = desired.fields.first(where: {
+            SchemaEvolution.origin(of: $0, in: present, desired: desired.fields)?.id
+              == field.id
+          })
+        else { return false }
         var probe = Context(next: 1)
-        _ = probe.fields([field], [wanted], path: "")
+        _ = probe.fields([field.named(wanted.name)], [wanted], path: "")
         return !probe.problems.isEmpty
       }
     }
@@ -47,9 +54,10 @@ enum SchemaEvolution {
     mutating func fields(_ current: [Field], _ desired: [Field], path: String) -> [Field] {
       // IDs of one level first, then those of the children, as Iceberg numbers new tables.
       var result: [Field] = []
-      for field in desired {
+      let origins = desired.map { SchemaEvolution.origin(of: $0, in: current, desired: desired) }
+      for (field, known) in zip(desired, origins) {
         var copy = field
-        if let known = current.first(where: { $0.name == field.name }) {
+        if let known {
           copy.id = known.id
           if field.isRequired && !known.isRequired {
             problems.append("column '\(path)\(field.name)' cannot become required")
@@ -62,9 +70,8 @@ enum SchemaEvolution {
         result.append(copy)
       }
       for index in result.indices {
-        let known = current.first { $0.name == result[index].name }
         result[index].type = type(
-          known?.type, result[index].type, path: path + result[index].name)
+          origins[index]?.type, result[index].type, path: path + result[index].name)
       }
       return result
     }
@@ -104,6 +111,15 @@ enum SchemaEvolution {
       copy.type = type(current?.type, desired.type, path: path)
       return copy
     }
+  }
+
+  /// The present field that a declared one continues: of its name, else of a former name that no
+  /// declared field has now.
+  private static func origin(of field: Field, in current: [Field], desired: [Field]) -> Field? {
+    if let known = current.first(where: { $0.name == field.name }) { return known }
+    return field.formerNames.lazy.compactMap { name in
+      desired.contains { $0.name == name } ? nil : current.first { $0.name == name }
+    }.first
   }
 
   /// Whether files written with `old` read correctly as `new`.

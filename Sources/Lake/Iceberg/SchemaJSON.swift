@@ -119,31 +119,12 @@ enum SchemaJSON {
         return .decimal(precision: precision, scale: scale)
       }
     }
+    if text.hasPrefix("fixed["), text.hasSuffix("]"),
+      let byteCount = Int(text.dropFirst(6).dropLast()), byteCount > 0
+    {
+      return .fixed(byteCount: byteCount)
+    }
     throw LakeError(
       .unsupported, "the schema has a column of type '\(text)', which Sluice does not know")
-  }
-
-  /// The table property `schema.name-mapping.default`: names for files that carry no field IDs.
-  static func nameMapping(_ schema: Schema) -> JSON { .array(schema.fields.map(mapField)) }
-
-  private static func mapField(_ field: Field) -> JSON {
-    var members: [JSON.Member] = [
-      .init("field-id", .integer(Int64(field.id))), .init("names", [.string(field.name)]),
-    ]
-    let children: [Field] =
-      switch field.type {
-      case .structure(let fields): fields
-      case .list(let element): [named(element, "element")]
-      case .map(let key, let value): [named(key, "key"), named(value, "value")]
-      default: []
-      }
-    if !children.isEmpty { members.append(.init("fields", .array(children.map(mapField)))) }
-    return .object(members)
-  }
-
-  private static func named(_ field: Field, _ name: String) -> Field {
-    var copy = field
-    copy.name = name
-    return copy
   }
 }

@@ -21,7 +21,7 @@ enum SingleValue {
       (.timestamptz, .timestamptz(let instant)), (.timestamptz, .timestamp(let instant)):
       return littleEndian(instant.microseconds)
     case (.string, .string(let text)): return Array(text.utf8)
-    case (.binary, .binary(let bytes)): return bytes
+    case (.binary, .binary(let bytes)), (.fixed, .binary(let bytes)): return bytes
     case (.uuid, .uuid(let number)): return bigEndian(number)
     case (.decimal(_, let scale), .decimal(let unscaled, let valueScale)):
       return rescale(unscaled, from: valueScale, to: scale).map(minimalBigEndian)
@@ -48,7 +48,7 @@ enum SingleValue {
     case .timestamp: return int64(bytes).map { .timestamp(Instant(microseconds: $0)) }
     case .timestamptz: return int64(bytes).map { .timestamptz(Instant(microseconds: $0)) }
     case .string: return String(validating: bytes, as: UTF8.self).map(Value.string)
-    case .binary: return .binary(bytes)
+    case .binary, .fixed: return .binary(bytes)
     case .uuid:
       guard bytes.count == 16 else { return nil }
       return .uuid(bytes.reduce(0) { $0 << 8 | UInt128($1) })

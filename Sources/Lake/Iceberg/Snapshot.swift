@@ -58,6 +58,11 @@ public struct Snapshot: Sendable, Hashable {
 
 extension Snapshot {
   init(json: JSON) throws(LakeError) {
+    if json["manifest-list"] == nil, json["manifests"] != nil {
+      throw LakeError(
+        .unsupported, "a snapshot names its manifests without a list, as very old writers did",
+        advice: "let a newer program commit to the table once")
+    }
     guard let id = json["snapshot-id"]?.integer, let list = json["manifest-list"]?.string,
       let time = json["timestamp-ms"]?.integer
     else { throw LakeError(.damaged, "a snapshot lacks its ID, time or manifest list") }

@@ -37,22 +37,24 @@ extension TableMetadata {
       return value
     }
     let version = try integer("format-version")
-    guard version == 2 else {
+    guard version == 1 || version == 2 else {
       throw LakeError(
-        .unsupported, "the table has Iceberg format version \(version); Sluice reads version 2")
+        .unsupported,
+        "the table has Iceberg format version \(version); Sluice reads versions 1 and 2")
     }
-    uuid = try text("table-uuid")
+    let isFirst = version == 1
+    uuid = isFirst ? json["table-uuid"]?.string ?? Nonce.uuid() : try text("table-uuid")
     location = try text("location")
     while location.count > 1, location.hasSuffix("/") { location.removeLast() }
-    lastSequenceNumber = try integer("last-sequence-number")
+    lastSequenceNumber = isFirst ? 0 : try integer("last-sequence-number")
     lastUpdatedMilliseconds = try integer("last-updated-ms")
     lastColumnID = Int(try integer("last-column-id"))
-    currentSchemaID = Int(try integer("current-schema-id"))
-    defaultSpecID = Int(try integer("default-spec-id"))
-    lastPartitionID = Int(json["last-partition-id"]?.integer ?? 999)
+    currentSchemaID = Int(json["current-schema-id"]?.integer ?? 0)
+    defaultSpecID = Int(json["default-spec-id"]?.integer ?? 0)
     defaultSortOrderID = Int(json["default-sort-order-id"]?.integer ?? 0)
     schemas = []
-    for item in json["schemas"]?.array ?? [] {
+    // The first version's writers may give one schema and one spec, without IDs.
+    for item in json["schemas"]?.array ?? json["schema"].map({ [$0] }) ?? [] {
       schemas.append(
         SchemaEntry(
           id: Int(item["schema-id"]?.integer ?? 0), schema: try SchemaJSON.read(item),
@@ -60,11 +62,15 @@ extension TableMetadata {
             .compactMap { $0.integer.map { Int($0) } }))
     }
     partitionSpecs = []
-    for item in json["partition-specs"]?.array ?? [] {
+    let onlySpec = json["partition-spec"].map { JSON.object([.init("fields", $0)]) }
+    for item in json["partition-specs"]?.array ?? onlySpec.map({ [$0] }) ?? [] {
       partitionSpecs.append(try PartitionSpec(json: item))
     }
+    let highest = partitionSpecs.flatMap(\.fields).map(\.id).max() ?? 999
+    lastPartitionID = max(highest, Int(json["last-partition-id"]?.integer ?? 999))
     sortOrders = []
     for item in json["sort-orders"]?.array ?? [] { sortOrders.append(try SortOrder(json: item)) }
+    if sortOrders.isEmpty { sortOrders = [.unsorted] }
     properties = (json["properties"]?.members ?? []).compactMap { member in
       member.value.string.map { .init(member.name, $0) }
     }
@@ -92,7 +98,8 @@ extension TableMetadata {
     "format-version", "table-uuid", "location", "last-sequence-number", "last-updated-ms",
     "last-column-id", "current-schema-id", "schemas", "default-spec-id", "partition-specs",
     "last-partition-id", "default-sort-order-id", "sort-orders", "properties",
-    "current-snapshot-id", "snapshots", "snapshot-log", "metadata-log", "refs",
+    "current-snapshot-id", "snapshots", "snapshot-log", "metadata-log", "refs", "schema",
+    "partition-spec",
   ]
 
   private static func log(_ json: JSON?, subject: String) -> [LogEntry] {

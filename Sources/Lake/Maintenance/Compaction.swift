@@ -20,11 +20,14 @@ public struct Compaction: Sendable, Hashable {
   }
 
   /// Groups of files of the same partition, each to become one file. Small ones first in a group,
-  /// so that a few tiny files do not make a large one be written again.
+  /// so that a few tiny files do not make a large one be written again. Files with deleted rows stay
+  /// as they are: what says so stays, too.
   public func groups(of files: [DataFile]) -> [[DataFile]] {
     var groups: [[DataFile]] = []
-    let small = files.filter { $0.byteCount < smallByteCount }
-    let byPartition = Dictionary(grouping: small) { PartitionTuple.key($0.partition) }
+    let small = files.filter { $0.byteCount < smallByteCount && $0.deletes.isEmpty }
+    let byPartition = Dictionary(grouping: small) { file in
+      Partition(specID: file.specID, values: PartitionTuple.key(file.partition))
+    }
     for members in byPartition.values {
       var group: [DataFile] = []
       var byteCount: Int64 = 0
@@ -43,5 +46,10 @@ public struct Compaction: Sendable, Hashable {
       close()
     }
     return groups.sorted { $0[0].path < $1[0].path }
+  }
+
+  private struct Partition: Hashable {
+    var specID: Int
+    var values: [[UInt8]?]
   }
 }

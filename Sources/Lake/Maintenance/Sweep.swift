@@ -34,18 +34,25 @@ public struct Sweep: Sendable {
     // Listed first: what a commit names after that was not there, or is younger than the limit.
     var old: [Object] = []
     var versions: [Int: Object] = [:]
+    var hasMetadata = false
     for prefix in [LakeLayout.table(id) + "/", LakeLayout.statePrefix(id)] {
       try lake.store.list(prefix: prefix) { page in
         for object in page {
           if let version = LakeLayout.metadataVersion(of: object.key, id) {
             versions[version] = object
-          } else if isOld(object) && !object.key.hasSuffix(".metadata.json") {
+            hasMetadata = true
+          } else if object.key.hasSuffix(".metadata.json") {
+            hasMetadata = true
+          } else if isOld(object) {
             old.append(object)
           }
         }
       }
     }
-    guard let table = try lake.catalog.load(id) else { return old }
+    guard let table = try lake.catalog.load(id) else {
+      // A table that this catalog does not know, and another does.
+      return hasMetadata ? [] : old
+    }
     let needed = try table.reachableKeys(also: recent(versions, before: table))
     old.removeAll { needed.contains($0.key) }
     return old + removableMetadata(versions, of: table)

@@ -8,26 +8,52 @@ extension Workspace {
   /// Runs SQL over the lake's tables, named `pipeline.model`; a name alone will do where only one
   /// pipeline has it. Views are models like any other.
   ///
-  /// - Parameter visit: Called with the rows in order, a piece at a time; at least once.
-  /// - Throws: `EngineError` `.badQuery`; `PipelineError` `.unknownName` with the nearest table.
-  public func query(_ sql: String, visit: (RowSet) throws -> Void) throws {
+  /// - Parameters:
+  ///   - asOf: Where in the tables' history; nil is as they are now.
+  ///   - visit: Called with the rows in order, a piece at a time; at least once.
+  /// - Throws: `EngineError` `.badQuery`; `PipelineError` `.unknownName` with the nearest table;
+  ///   `LakeError` `.invalid` where the history of a table does not reach that far.
+  public func query(
+    _ sql: String, asOf: AsOf? = nil, visit: (RowSet) throws -> Void
+  ) throws {
     let label = "query"
     let shape = try engine.shape(of: sql, label: label)
-    let library = QueryLibrary(remembered: [:], parse: planner.parse)
+    let tables = QueryTables(
+      workspace: self, library: QueryLibrary(remembered: [:], parse: planner.parse), asOf: asOf)
     var inputs: [String: Query.Input] = [:]
-    for name in shape.inputs { inputs[name] = try table(named: name, library) }
+    for name in shape.inputs {
+      inputs[name] = try tables.input(named: name, filter: shape.filters[name] ?? .all)
+    }
     let query = Query(sql: sql, inputs: inputs, label: label)
     try engine.stream(query, cancellation: context.cancellation, visit: visit)
   }
+}
 
-  private func table(named name: String, _ library: QueryLibrary) throws -> Query.Input {
+/// A place in tables' history.
+public enum AsOf: Sendable, Hashable {
+  case time(Instant)
+  case snapshot(Int64)
+  /// A branch or a tag.
+  case reference(String)
+}
+
+/// Finds what the names in a query stand for.
+private struct QueryTables {
+  let workspace: Workspace
+  let library: QueryLibrary
+  let asOf: AsOf?
+
+  private var project: Project { workspace.project }
+
+  /// - Parameter filter: What the query asks of the rows; files without such rows are left out.
+  func input(named name: String, filter: RowFilter) throws -> Query.Input {
     let id = try tableID(of: name)
     if let model = project[pipeline: id.pipeline]?[model: id.model], model.kind == .view {
-      let graph = try planner.graph(of: [id.pipeline], library: library)
+      let graph = try workspace.planner.graph(of: [id.pipeline], library: library)
       guard let node = graph[id.description] else { throw unknown(name) }
       return .view(try view(node, graph))
     }
-    guard let table = try lake.catalog.load(id) else {
+    guard let table = try load(id) else {
       if id.model == QuarantineNames.table, project[pipeline: id.pipeline] != nil {
         // Nothing was ever set aside: a table without rows, which is what people hope for.
         let schema = try Table.schema(
@@ -39,7 +65,24 @@ extension Workspace {
         .unknownName, "the table \(id) has no rows yet",
         advice: "make it with 'sluice run \(id.pipeline)'")
     }
-    return .files(try table.dataFiles(), schema: table.schema)
+    return .files(try table.dataFiles(filter.typed(for: table.schema)), schema: table.schema)
+  }
+
+  private func load(_ id: TableID) throws -> Table? {
+    guard let table = try workspace.lake.catalog.load(id), let asOf else {
+      return try workspace.lake.catalog.load(id)
+    }
+    switch asOf {
+    case .time(let instant): return try table.at(instant)
+    case .snapshot(let snapshot): return try table.at(snapshot: snapshot)
+    case .reference(let name):
+      guard let snapshot = table.snapshotID(named: name) else {
+        throw PipelineError(
+          .unknownName, "the table \(id) has no branch or tag '\(name)'",
+          advice: "--as-of takes a time, a snapshot's number, a branch or a tag", exitCode: 2)
+      }
+      return try table.at(snapshot: snapshot)
+    }
   }
 
   private func view(_ node: Graph.Node, _ graph: Graph) throws -> Query {
@@ -54,7 +97,7 @@ extension Workspace {
         inputs[name] = .view(try view(upstream, graph))
       } else {
         let id = TableID(pipeline, table)
-        guard let stored = try lake.catalog.load(id) else {
+        guard let stored = try load(id) else {
           throw PipelineError(
             .unknownName,
             "the table \(id), which \(node.model.qualifiedName) reads, has no rows yet",
@@ -96,6 +139,33 @@ extension Workspace {
       ?? "the project has: \(known.joined(separator: ", "))"
     return PipelineError(
       .unknownName, "there is no table '\(name)'", advice: advice, exitCode: 2)
+  }
+}
+
+extension RowFilter {
+  /// With texts read as the dates and times that the columns hold.
+  fileprivate func typed(for schema: Schema) -> RowFilter {
+    RowFilter(
+      terms.map { term in
+        let type = schema[term.column]?.type
+        func typed(_ value: Value) -> Value {
+          guard case .string(let text) = value,
+            let instant = try? CommandLineTime.parse(text, option: "")
+          else { return value }
+          switch type {
+          case .timestamp: return .timestamp(instant)
+          case .timestamptz: return .timestamptz(instant)
+          case .date where text.utf8.count == 10:
+            return .date(Int32(instant.microseconds / 86_400_000_000))
+          default: return value
+          }
+        }
+        switch term.condition {
+        case .within(let from, let to):
+          return Term(term.column, .within(from: from.map(typed), to: to.map(typed)))
+        case .oneOf(let values): return Term(term.column, .oneOf(values.map(typed)))
+        }
+      })
   }
 }
 

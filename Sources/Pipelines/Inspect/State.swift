@@ -67,7 +67,7 @@ extension Workspace {
     state.version = table.version
     state.snapshot = table.currentSnapshot?.id
     do {
-      try table.forEachDataFile { file in
+      for file in try table.dataFiles() {
         state.rowCount += file.rowCount
         state.fileCount += 1
         state.byteCount += file.byteCount

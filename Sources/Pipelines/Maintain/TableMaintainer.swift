@@ -100,23 +100,24 @@ struct TableMaintainer {
     ).expired(of: table, positions: positions ?? [], now: workspace.context.clock.now())
   }
 
-  /// The same rows in one file, sorted as the table is.
+  /// The same rows in one file, sorted as the table is; those of an older partition spec in as many
+  /// as the newest makes of them.
   private func rewrite(_ group: [DataFile], of table: Table, part: String) throws -> [DataFile] {
     let query = Query(
       sql: "SELECT * FROM compacted", inputs: ["compacted": .files(group, schema: table.schema)],
       label: "\(table.id) (compaction)")
     let output = Output(
       schema: table.schema, location: lake.staging(table.id, run: run.id, part: part),
-      sort: table.sortColumns.map { .init($0.column, isDescending: $0.isDescending) })
+      sort: table.sortColumns.map { .init($0.column, isDescending: $0.isDescending) },
+      partition: table.partitionColumns)
     let name = "\(table.id)"
     let progress = workspace.context.progress
     defer { progress.finish(task: name) }
-    var files = try workspace.engine.compute(
+    let files = try workspace.engine.compute(
       query, into: output, cancellation: workspace.context.cancellation,
       progress: {
         progress.report(task: name, step: "compact", done: Int64($0 * 1000), total: 1000)
       })
-    for index in files.indices { files[index].partition = group[0].partition }
     let (before, after) = (rowCount(of: group), rowCount(of: files))
     guard before == after else {
       try? lake.publisher.discard(files)

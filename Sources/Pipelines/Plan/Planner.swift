@@ -299,6 +299,14 @@ struct Planner {
             + "run them with --from and --to, or all with --full-refresh")
       }
     }
+    for node in survey.graph.nodes where node.model.pipeline == pipeline.name {
+      // A change that cannot be is the unit's obstacle.
+      let changes = (try? survey.schemaChanges(of: node)) ?? []
+      guard !changes.isEmpty else { continue }
+      notes.append(
+        "\(node.model.name): the table's columns will change: "
+          + changes.map(\.description).joined(separator: ", "))
+    }
     let known = Set(pipeline.models.flatMap { [$0.name] + $0.outputs.map(\.name) })
     for model in try workspace.lake.modelsWithState(in: pipeline.name) where !known.contains(model)
     {

@@ -157,6 +157,13 @@ struct Survey: Sendable {
       return unit
     }
     unit.obstacle = obstacle(to: unit, reason, selection)
+    if unit.obstacle == nil {
+      do {
+        _ = try schemaChanges(of: node)
+      } catch let error as LakeError {
+        unit.obstacle = error
+      }
+    }
     let absent = unit.inputs.absent.filter { !running.contains($0) }
     if let obstacle = unit.obstacle {
       unit.action = .blocked(obstacle.description)
@@ -168,6 +175,17 @@ struct Survey: Sendable {
       unit.action = .run(reason)
     }
     return unit
+  }
+
+  /// How the columns of a model's table will change with its next publication.
+  ///
+  /// - Throws: `LakeError` `.incompatibleSchema`.
+  func schemaChanges(of node: Graph.Node) throws -> [SchemaChange] {
+    let model = node.model
+    guard !model.columns.fields.isEmpty,
+      let table = tables[TableID(model.pipeline, model.name)]?.table
+    else { return [] }
+    return try table.schemaChanges(to: model.columns, replacesAllRows: model.kind == .full)
   }
 
   /// Why it is not known whether an input that matters has changed.

@@ -95,7 +95,7 @@ struct Exporter {
     _ export: Export, _ unit: Survey.Unit, _ table: Table, _ remembered: Survey.Remembered,
     _ run: RunID
   ) throws -> ExportResult {
-    let files = try table.dataFiles(unit.interval.map(PartitionFilter.exactly) ?? .all)
+    let files = try table.dataFiles(unit.interval.map(RowFilter.exactly) ?? .all)
     let scratch = try workspace.scratchFile()
     defer { unlink(scratch) }
     let rowCount = try workspace.engine.export(

@@ -87,15 +87,24 @@ struct UnitRun {
     let part = (unit.interval.map(\.description) ?? "all") + "-\(attempt)"
     let output = Output(
       schema: schema, location: lake.staging(unit.id, run: run.id, part: part),
-      sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) })
+      sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) },
+      partition: model.partitionBy)
     var files = try workspace.engine.compute(
       bound.query, into: output, cancellation: cancellation,
       progress: { [taskName] share in
         progress.report(
           task: taskName, step: "compute", done: Int64(share * 1000), total: 1000)
       })
-    for index in files.indices { files[index].partition = unit.interval?.partition ?? [] }
+    markInterval(&files)
     return files
+  }
+
+  /// The interval comes first in the partitions of interval tables.
+  private func markInterval(_ files: inout [DataFile]) {
+    guard let interval = unit.interval else { return }
+    for index in files.indices {
+      files[index].partition = interval.partition + files[index].partition
+    }
   }
 
   /// Every row that was read is accounted for: passed on, set aside, or dropped as declared.
@@ -116,7 +125,7 @@ struct UnitRun {
   /// The files that stay in the table beside the staged ones.
   private func kept(in table: Table?) throws -> [DataFile] {
     guard let table, let interval = unit.interval else { return [] }
-    return try table.dataFiles().filter { $0.partition != interval.partition }
+    return try table.dataFiles().filter { !$0.partition.starts(with: interval.partition) }
   }
 
   // MARK: - Quarantine
@@ -138,9 +147,10 @@ struct UnitRun {
         location: lake.staging(
           unit.id, run: run.id,
           part: (unit.interval.map(\.description) ?? "all") + "-\(attempt)-kept"),
-        sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) }),
+        sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) },
+        partition: model.partitionBy),
       engine: workspace.engine, cancellation: cancellation)
-    for index in files.indices { files[index].partition = unit.interval?.partition ?? [] }
+    markInterval(&files)
     try lake.publisher.discard(staged)
     return files
   }
@@ -210,7 +220,7 @@ struct UnitRun {
       changes.isFull = true
     }
     let update = TableUpdate(
-      schema: schema, partitionBy: partitionColumns.map { PartitionColumn($0, .identity) },
+      schema: schema, partitionBy: PartitionColumn.identity(partitionColumns) + model.partitionBy,
       sort: model.sort.map { SortColumn($0.column, isDescending: $0.isDescending) },
       added: files, removal: unit.interval.map { .partitions([$0.partition]) } ?? .all,
       time: workspace.context.clock.now())

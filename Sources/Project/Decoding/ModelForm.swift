@@ -19,6 +19,11 @@ extension Model {
       let sort = keys.optional(
         "sort", .list(of: Form<SortKey>.sortKey.located), default: [],
         "Columns to sort the table's files by; 'name desc' turns one round.")
+      let partitionBy = keys.optional(
+        "partition_by", .list(of: Form<PartitionColumn>.partitionColumn.located), default: [],
+        "Columns to keep rows apart by, as they are or as year(c), month(c), day(c), hour(c), "
+          + "bucket(16, c), truncate(4, c)."
+      )
       let tags = keys.optional("tags", .list(of: .text), default: [], "Words to select it by.")
       let oper = keys.optional(
         "operator", Model.Operator.form,
@@ -31,7 +36,8 @@ extension Model {
       var model = Model(
         name: name, pipeline: pipeline, kind: kind ?? .full, description: description, file: file,
         inputs: Dictionary(inputs.map { ($0.name, $0.value) }) { first, _ in first },
-        onDefinition: onDefinition, sort: sort.map(\.value), operator: oper, tags: tags)
+        onDefinition: onDefinition, sort: sort.map(\.value),
+        partitionBy: partitionBy.map(\.value), operator: oper, tags: tags)
       keys.verify { reader in
         for input in inputs { model.inputMarks[input.name] = reader.place(input.mark) }
         if let kind { refuse(kind, keys) }
@@ -48,6 +54,9 @@ extension Model {
         guard table.isSound, kind != .operator, keys.mark(of: "columns") != nil else { return }
         for key in sort {
           reader.require(column: key.value.column, in: model.columns, key.node)
+        }
+        for part in partitionBy {
+          reader.require(partition: part.value, in: model.columns, part.node)
         }
         if kind == .interval { requireInterval(table.columns, keys, reader) }
       }
@@ -70,11 +79,15 @@ extension Model {
     case .operator:
       keys.refuse(
         ["columns", "checks"], because: "belongs to each of the 'outputs' of an operator")
-      keys.refuse(["sort"], because: "means nothing for an operator, which sorts its own tables")
+      keys.refuse(
+        ["sort", "partition_by"],
+        because: "means nothing for an operator, which sorts its own tables")
       missing = ["operator", "outputs"]
     case .view:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
-      keys.refuse(["operator", "sort"], because: "means nothing for a view, which stores no rows")
+      keys.refuse(
+        ["operator", "sort", "partition_by"],
+        because: "means nothing for a view, which stores no rows")
       missing = ["columns"]
     case .full, .interval:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
@@ -114,6 +127,7 @@ struct TableDraft {
   struct Column {
     var type: FieldType
     var description: String?
+    var formerNames: [String] = []
     var checks: [CheckDraft]
   }
 
@@ -126,7 +140,9 @@ struct TableDraft {
   var schema: Schema {
     Schema(
       columns.map {
-        Field(name: $0.name, type: $0.value.type, documentation: $0.value.description)
+        Field(
+          name: $0.name, type: $0.value.type, documentation: $0.value.description,
+          formerNames: $0.value.formerNames)
       })
   }
 
@@ -167,6 +183,9 @@ struct TableDraft {
         Column(
           type: keys.required("type", .type, "Its type, such as bigint or list<string>."),
           description: keys.optional("description", .text, "What it holds, in a line."),
+          formerNames: keys.optional(
+            "renamed_from", .list(of: .text), default: [],
+            "Names it had before: the table's column of such a name keeps its rows."),
           checks: keys.optional(
             "checks", CheckDraft.list(.column), default: [], "Conditions on each of its values."))
       })

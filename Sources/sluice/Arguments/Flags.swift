@@ -1,4 +1,5 @@
 import Core
+import Pipelines
 import Project
 
 extension Verb {
@@ -74,6 +75,22 @@ extension Flag {
           otherwise: "--format is table, csv or json")
       }
       options.format = format
+    },
+    .valued(
+      "as-of", "TIME|SNAPSHOT", verbs: [.query], "Read tables as they were then",
+      text: """
+        A time (UTC): every table as it was at that instant. Or the number of a snapshot, or the \
+        name of a branch or tag, of the table that the query reads.
+        """
+    ) { options, text in
+      let text = try nonEmpty(text, of: "as-of")
+      if let snapshot = Int64(text) {
+        options.asOf = .snapshot(snapshot)
+      } else if text.first?.isNumber == true {
+        options.asOf = .time(try CommandLineTime.parse(text, option: "--as-of"))
+      } else {
+        options.asOf = .reference(text)
+      }
     },
     .valued("limit", "N", verbs: [.history], "Show at most N runs (default: 20)") { options, text in
       options.limit = try count(text, of: "limit")

@@ -1,4 +1,5 @@
 import Core
+import Pipelines
 
 /// What the flags of a command line say.
 struct Options: Sendable, Equatable {
@@ -20,6 +21,8 @@ struct Options: Sendable, Equatable {
   var quiet = false
   var noColor = false
   var format: RowFormat?
+  /// Where in the tables' history a query looks.
+  var asOf: AsOf?
   var limit = 20
   /// The flags as given, for commands that are suggested next.
   var given: [GivenFlag] = []

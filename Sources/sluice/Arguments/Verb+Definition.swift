@@ -62,6 +62,9 @@ extension Verb {
         "sluice query --format csv 'SELECT domain, sum(views) FROM pageviews.top_pages GROUP BY 1'",
         "CSV for another program"),
       .init(
+        "sluice query --as-of 2024-01-02 'SELECT count(*) FROM pageviews.top_pages'",
+        "the table as it was then"),
+      .init(
         "sluice query 'SELECT rule, count(*) FROM pageviews.quarantine GROUP BY rule'",
         "what was set aside, and why"),
     ],

@@ -5,7 +5,7 @@ import Pipelines
 protocol Backend {
   func plan(_ selection: Selection) throws -> Plan
   func run(_ selection: Selection) throws -> RunReport
-  func query(_ sql: String, visit: (RowSet) throws -> Void) throws
+  func query(_ sql: String, asOf: AsOf?, visit: (RowSet) throws -> Void) throws
   func history(limit: Int) throws -> [JSON]
   func historyRecord(run: String) throws -> JSON
   func state(pipelines: [String]) throws -> StateReport

@@ -6,7 +6,9 @@ extension Session {
   func query(on backend: some Backend) throws -> Int32 {
     let format = options.json ? .json : options.format ?? .table
     var writer = RowWriter(format: format, style: style, columns: columns)
-    try backend.query(operands[0]) { rows in try output.write(writer.text(of: rows)) }
+    try backend.query(operands[0], asOf: options.asOf) { rows in
+      try output.write(writer.text(of: rows))
+    }
     console.close()
     try output.write(writer.end())
     try output.flush()

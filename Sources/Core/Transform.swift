@@ -1,5 +1,3 @@
-import Core
-
 /// How a partition or sort value is derived from a column's value.
 public enum Transform: Sendable, Hashable, CustomStringConvertible {
   case identity
@@ -58,10 +56,25 @@ public enum Transform: Sendable, Hashable, CustomStringConvertible {
     case .day: .date
     }
   }
+
+  /// Whether a column of type `source` can be transformed so.
+  public func applies(to source: FieldType) -> Bool {
+    if source.isNested { return false }
+    switch self {
+    case .identity, .void: return true
+    case .unknown: return false
+    case .year, .month, .day: return [.date, .timestamp, .timestamptz].contains(source)
+    case .hour: return [.timestamp, .timestamptz].contains(source)
+    case .bucket: return ![.boolean, .float, .double].contains(source)
+    case .truncate:
+      if case .decimal = source { return true }
+      return [.int, .bigint, .string, .binary].contains(source)
+    }
+  }
 }
 
 /// A column a table is partitioned by, and how.
-public struct PartitionColumn: Sendable, Hashable {
+public struct PartitionColumn: Sendable, Hashable, CustomStringConvertible {
   public var column: String
   public var transform: Transform
 
@@ -75,7 +88,7 @@ public struct PartitionColumn: Sendable, Hashable {
   }
 
   /// The partition field's name, as Iceberg's own writers choose it.
-  var fieldName: String {
+  public var fieldName: String {
     switch transform {
     case .identity, .unknown: column
     case .bucket: column + "_bucket"
@@ -84,69 +97,14 @@ public struct PartitionColumn: Sendable, Hashable {
     case .year, .month, .day, .hour: "\(column)_\(transform)"
     }
   }
-}
 
-/// A column a table's files are sorted by; nulls first.
-public struct SortColumn: Sendable, Hashable {
-  public var column: String
-  public var isDescending: Bool
-
-  public init(_ column: String, isDescending: Bool = false) {
-    self.column = column
-    self.isDescending = isDescending
-  }
-}
-
-/// How a table is partitioned; one of the specs that a table had in its life.
-public struct PartitionSpec: Sendable, Hashable {
-  public struct Field: Sendable, Hashable {
-    /// The column's field ID.
-    public var sourceID: Int
-    /// The partition field's own ID, 1000 or more.
-    public var id: Int
-    public var name: String
-    public var transform: Transform
-
-    public init(sourceID: Int, id: Int, name: String, transform: Transform) {
-      self.sourceID = sourceID
-      self.id = id
-      self.name = name
-      self.transform = transform
+  /// As project files write it: `region`, `day(created)`, `bucket(16, id)`.
+  public var description: String {
+    switch transform {
+    case .identity: column
+    case .bucket(let count): "bucket(\(count), \(column))"
+    case .truncate(let width): "truncate(\(width), \(column))"
+    default: "\(transform)(\(column))"
     }
   }
-
-  public var id: Int
-  public var fields: [Field]
-
-  public init(id: Int, fields: [Field]) {
-    self.id = id
-    self.fields = fields
-  }
-}
-
-/// How a table's files are sorted. Order 0 is unsorted.
-public struct SortOrder: Sendable, Hashable {
-  public struct Field: Sendable, Hashable {
-    public var sourceID: Int
-    public var transform: Transform
-    public var isDescending: Bool
-    public var isNullsFirst: Bool
-
-    public init(sourceID: Int, transform: Transform, isDescending: Bool, isNullsFirst: Bool) {
-      self.sourceID = sourceID
-      self.transform = transform
-      self.isDescending = isDescending
-      self.isNullsFirst = isNullsFirst
-    }
-  }
-
-  public var id: Int
-  public var fields: [Field]
-
-  public init(id: Int, fields: [Field]) {
-    self.id = id
-    self.fields = fields
-  }
-
-  public static let unsorted = SortOrder(id: 0, fields: [])
 }

@@ -1,0 +1,101 @@
+import Core
+import Stores
+import Synchronization
+
+/// Finds out which files hold their columns otherwise than the table's schema says (rule 28): those
+/// without field IDs, and those from before a nested column changed.
+///
+/// Files of Sluice's own engine, known by their names, carry the IDs they were written with, so that
+/// their footers are read only where a nested column has changed.
+struct FileLayouts {
+  let table: Table
+  private let mapping: NameMapping?
+  private let hasChangedNesting: Bool
+
+  init(_ table: Table) {
+    self.table = table
+    mapping = table.property(NameMapping.property).flatMap(NameMapping.init(parsing:))
+    let current = table.schema.fields.filter(\.type.isNested)
+    hasChangedNesting = current.contains { field in
+      table.metadata.schemas.contains { entry in
+        entry.schema.fields.contains { $0.id == field.id && $0.type != field.type }
+      }
+    }
+  }
+
+  /// Fills in the layouts of files that need one.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged`; `.unsupported` for a file without field IDs in a
+  ///   table without a name mapping.
+  func fill(_ files: inout [DataFile]) throws {
+    let doubtful = files.indices.filter { index in
+      !files[index].deletes.isEmpty || hasChangedNesting || !isOwn(files[index].path)
+    }
+    let layouts = try concurrently(doubtful, limit: 16) { [files] index in
+      try layout(of: files[index].path, byteCount: files[index].byteCount)
+    }.map { try $0.get() }
+    for (index, layout) in zip(doubtful, layouts)
+    where !files[index].deletes.isEmpty || !FileLayouts.suits(layout, table.schema) {
+      files[index].layout = layout
+    }
+  }
+
+  /// What a file holds, with the table's field IDs.
+  func layout(of path: String, byteCount: Int64) throws -> Schema {
+    if let known = FileLayouts.cache.withLock({ $0[path] }) { return try resolved(known, path) }
+    let (store, key) = try table.locate(path)
+    let schema = try ParquetFooter.schema(of: path, byteCount: byteCount, key: key, in: store)
+    FileLayouts.cache.withLock { cache in
+      // Data files never change; many tables with many files: keep the memory flat.
+      if cache.count > 20_000 { cache.removeAll() }
+      cache[path] = schema
+    }
+    return try resolved(schema, path)
+  }
+
+  private static let cache = Mutex<[String: Schema]>([:])
+
+  private func resolved(_ schema: Schema, _ path: String) throws -> Schema {
+    if schema.highestID > 0 { return schema }
+    guard let mapping else {
+      throw LakeError(
+        .unsupported, "a data file has no field IDs, and the table has no name mapping",
+        at: Place(file: path, model: table.id.description),
+        advice: "set the table's property \(NameMapping.property) with the program that wrote it")
+    }
+    return mapping.applied(to: schema)
+  }
+
+  /// `<table>/data/<run>/…/part-<random>.parquet`: nobody else names files so.
+  private func isOwn(_ path: String) -> Bool {
+    let prefix = table.location + "/data/"
+    guard path.hasPrefix(prefix) else { return false }
+    let parts = path.dropFirst(prefix.count).split(separator: "/")
+    guard parts.count >= 2, RunID(rawValue: String(parts[0])) != nil, let name = parts.last,
+      name.hasPrefix("part-"), name.hasSuffix(".parquet")
+    else { return false }
+    let random = name.dropFirst(5).dropLast(8)
+    return (random.utf8.count == 32 || random.utf8.count == 36)
+      && random.allSatisfy { $0.isHexDigit || $0 == "-" }
+  }
+
+  /// Whether reading a file by the IDs of its columns gives the schema's values.
+  private static func suits(_ layout: Schema, _ schema: Schema) -> Bool {
+    schema.fields.allSatisfy { field in
+      guard let found = layout.fields.first(where: { $0.id == field.id }) else { return true }
+      return agrees(found.type, field.type)
+    }
+  }
+
+  private static func agrees(_ found: FieldType, _ wanted: FieldType) -> Bool {
+    if wanted.isNested {
+      let (inside, outside) = (found.children, wanted.children)
+      return inside.count == outside.count
+        && zip(inside, outside).allSatisfy {
+          $0.id == $1.id && $0.name == $1.name && agrees($0.type, $1.type)
+        }
+    }
+    // Some write UUIDs as bare bytes.
+    return wanted != .uuid || found == .uuid
+  }
+}
