@@ -20,10 +20,10 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench clean
+.PHONY: help setup build demo test lint format bench bench-plan clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
 
 setup: ## installs the system packages and DuckDB that building needs
 	@scripts/setup build
@@ -48,12 +48,19 @@ lint: ## formatting, compiler warnings, shell scripts
 	@scripts/lint
 
 format: ## formats the Swift files
-	@"$(SWIFT)" format --in-place --recursive Sources Tests Package.swift
+	@"$(SWIFT)" format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 # BENCH_LINES sets the size of the hour, BENCH_RUNS how often each contestant runs.
 bench: build ## the hourly job against DuckDB's command and PySpark
 	@scripts/setup bench
 	@.deps/venv-bench/bin/python Benchmarks/bench.py
+	@$(MAKE) bench-plan
+
+# BENCH_OBJECTS and BENCH_CHANGED set other numbers.
+bench-plan: build ## planning over a million objects of which a hundred changed
+	@rm -rf .bench/planning && mkdir -p .bench/planning
+	@.build/release/bench-planning prepare .bench/planning
+	@.build/release/bench-planning plan .bench/planning
 
 clean: ## removes what was built and what the demo made; keeps .deps
 	@rm -rf .build .bench .sluice demo

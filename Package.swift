@@ -58,6 +58,9 @@ let package = Package(
       name: "sluice",
       dependencies: ["Core", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines"]),
     .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels"]),
+    .executableTarget(
+      name: "bench-planning", dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines"],
+      path: "Benchmarks/Planning"),
 
     .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport"),
     .testTarget(name: "CoreTests", dependencies: ["Core"]),

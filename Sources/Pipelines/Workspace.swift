@@ -53,7 +53,7 @@ public final class Workspace: Sendable {
       project: project, context: context, opener: .shared, engine: engine, cache: cache)
   }
 
-  init(
+  package init(
     project: Project, context: Context, opener: StoreOpener, engine: any Engine,
     cache: ObjectCache
   ) throws {
@@ -103,6 +103,14 @@ public final class Workspace: Sendable {
   /// - Throws: Configuration errors (exit code 2); a lake that cannot be read. What concerns single
   ///   models is in the plan, as `.blocked`.
   public func plan(_ selection: Selection) throws -> Plan { try planner.plan(selection) }
+
+  /// Puts what is new at the sources into their logs, and nothing else; for measurements.
+  package func appendNews() throws {
+    try lake.probe()
+    for view in try planner.survey(Selection()).sources.values {
+      _ = try planner.sourcePlanner.append(view)
+    }
+  }
 
   /// Plans and carries out what is pending.
   ///

@@ -64,14 +64,25 @@ enum LogFormat {
   /// A JSON text. A million lines are written this way, so no tree is built for them.
   private static func append(quoted text: String, to out: inout [UInt8]) {
     out.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-      case 0..<0x20:
-        out += "\\u00".utf8
-        out += String(byte, radix: 16).paddedLeft(to: 2, with: "0").utf8
-      default: out.append(byte)
+    var text = text
+    text.withUTF8 { bytes in
+      // What needs no escape goes in long pieces.
+      var start = 0
+      for (index, byte) in bytes.enumerated() {
+        guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+          continue
+        }
+        out += UnsafeBufferPointer(rebasing: bytes[start..<index])
+        start = index + 1
+        if byte < 0x20 {
+          out += "\\u00".utf8
+          out += String(byte, radix: 16).paddedLeft(to: 2, with: "0").utf8
+        } else {
+          out.append(UInt8(ascii: "\\"))
+          out.append(byte)
+        }
       }
+      out += UnsafeBufferPointer(rebasing: bytes[start...])
     }
     out.append(UInt8(ascii: "\""))
   }

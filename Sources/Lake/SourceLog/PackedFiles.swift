@@ -20,7 +20,8 @@ struct ByteTable: Sendable {
   }
 
   mutating func append(_ text: String) {
-    bytes += text.utf8
+    var text = text
+    text.withUTF8 { bytes += $0 }
     ends.append(bytes.count)
   }
 
@@ -45,6 +46,13 @@ struct ByteTable: Sendable {
         order(
           UnsafeRawBufferPointer(rebasing: first[x]), UnsafeRawBufferPointer(rebasing: second[y]))
       }
+    }
+  }
+
+  static func compare(_ a: String, _ b: String) -> Int {
+    var (a, b) = (a, b)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in order(UnsafeRawBufferPointer(a), UnsafeRawBufferPointer(b)) }
     }
   }
 
@@ -86,6 +94,26 @@ struct PackedFiles: Sendable {
   static let notLanded = Int32.min
 
   var count: Int { sizes.count }
+
+  /// Makes room for so many files in all; arrays that grow by doubling would take up to twice that.
+  mutating func reserve(count: Int, keyByteCount: Int, versionByteCount: Int) {
+    keys.reserve(count: count, byteCount: keyByteCount)
+    versions.reserve(count: count, byteCount: versionByteCount)
+    sizes.reserveCapacity(count)
+    batches.reserveCapacity(count)
+    starts.reserveCapacity(count)
+    ends.reserveCapacity(count)
+    landed.reserveCapacity(count)
+  }
+
+  /// Makes room for so many files in all that are like those that are here.
+  mutating func reserve(like count: Int) {
+    guard self.count > 0, count > self.count else { return }
+    func share(_ table: ByteTable) -> Int {
+      Int(Double(table.bytes.count) / Double(self.count) * Double(count) * 1.02)
+    }
+    reserve(count: count, keyByteCount: share(keys), versionByteCount: share(versions))
+  }
 
   mutating func append(_ file: ListedFile, batch: Int) {
     keys.append(file.key)
@@ -139,8 +167,9 @@ struct PackedFiles: Sendable {
   func folding(_ changes: PackedFiles) -> PackedFiles {
     guard changes.count > 0 else { return self }
     var result = PackedFiles()
-    result.keys.reserve(
-      count: count + changes.count, byteCount: keys.bytes.count + changes.keys.bytes.count)
+    result.reserve(
+      count: count + changes.count, keyByteCount: keys.bytes.count + changes.keys.bytes.count,
+      versionByteCount: versions.bytes.count + changes.versions.bytes.count)
     let order = changes.sortedIndices()
     var old = 0
     var next = 0

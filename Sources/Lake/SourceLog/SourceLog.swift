@@ -178,7 +178,9 @@ public struct SourceLog: Sendable {
       try text.withUnsafeBytes { bytes in
         var lines = FlatJSONLines(bytes, file: file, firstLine: line)
         if header == nil { header = try LogFormat.header(&lines) }
+        let isFirst = files.count == 0
         try LogFormat.files(&lines, batch: nil, into: &files)
+        if isFirst, let header { files.reserve(like: header.fileCount) }
         line = lines.line + 1
       }
     }

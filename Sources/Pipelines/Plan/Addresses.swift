@@ -33,7 +33,8 @@ struct Addresses: Sendable {
   private static func split(
     _ address: String
   ) -> (scheme: Substring, login: Substring?, host: Substring, rest: Substring) {
-    guard let colon = address.firstIndex(of: ":"), address[colon...].hasPrefix("://"),
+    guard address.utf8.first.map({ $0 | 0x20 }) == UInt8(ascii: "h"),
+      let colon = address.firstIndex(of: ":"), address[colon...].hasPrefix("://"),
       ["http", "https"].contains(address[..<colon].lowercased())
     else { return ("", nil, "", address[...]) }
     let start = address.index(colon, offsetBy: 3)
