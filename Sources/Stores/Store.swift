@@ -75,11 +75,17 @@ public protocol Store: Sendable {
   /// Removes objects; one that is not there is not an error.
   func delete(_ keys: [String]) throws
 
+  /// The time by the clock that dates the store's objects (rule 22).
+  func now() -> Instant
+
   /// Where the key is, or would be, on this machine's file system; nil for remote stores.
   func localPath(_ key: String) -> String?
 }
 
 extension Store {
+  /// This machine's clock.
+  public func now() -> Instant { Clock.system.now() }
+
   /// The whole object in memory, with its version; nil when there is none. For small objects.
   public func get(_ key: String) throws -> (bytes: [UInt8], object: Object)? {
     var bytes: [UInt8] = []

@@ -37,6 +37,41 @@ struct LocalListingTests {
     #expect(keys == (0..<2_345).map { "flat/\($0)" }.sorted(by: bytesPrecede))
   }
 
+  @Test(
+    "a large folder, looked at by several threads, lists the same as one after the other",
+    arguments: ["flat", "folders", "one folder of two", "deep"])
+  func large(layout: String) throws {
+    let keys = (0..<7_300).map { index -> String in
+      switch layout {
+      case "flat": "n/\(index)"
+      case "folders": "n/f \(index % 90)/é+%\(index)"
+      case "one folder of two": index < 10 ? "n/a/\(index)" : "n/b/\(index % 30)/\(index)"
+      default: "n/\(index % 5)/x/\(index % 11).d/\(index % 2)/y/\(index)"
+      }
+    }
+    for key in keys { scratch.write(key) }
+    for prefix in ["", "n/", "n/1", "n/b/2"] {
+      let expected = keys.filter { $0.utf8.starts(with: prefix.utf8) }.sorted(by: bytesPrecede)
+      var sizes: [Int] = []
+      var found: [String] = []
+      try store.list(prefix: prefix) {
+        sizes.append($0.count)
+        found += $0.map(\.key)
+      }
+      #expect(found == expected)
+      #expect(sizes.allSatisfy { $0 <= 2000 })
+      struct Enough: Error {}
+      var seen = 0
+      guard expected.count > 6000 else { continue }
+      #expect(throws: Enough.self) {
+        try store.list(prefix: prefix) {
+          seen += $0.count
+          if seen > 5500 { throw Enough() }
+        }
+      }
+    }
+  }
+
   @Test("a page's failure ends the listing")
   func pageThrows() throws {
     for index in 0..<10 { scratch.write("\(index)") }

@@ -361,6 +361,7 @@ class Handler(BaseHTTPRequestHandler):
         with state.lock:
             # In byte order of UTF-8, which is also that of code points.
             names = sorted(name for name in state.bucket(bucket) if name.startswith(query.get("prefix", "")))
+            names = [name for name in names if name >= query.get("startOffset", "")]
             token = query.get("pageToken")
             if token is not None:
                 after = base64.urlsafe_b64decode(token).decode()

@@ -1,5 +1,4 @@
 import Core
-import Synchronization
 import Transport
 
 /// Google Cloud Storage behind its JSON API (https://cloud.google.com/storage/docs/json_api): who
@@ -9,8 +8,8 @@ final class GCSService: Sendable {
   let credentials: GoogleCredentials
   let client: HTTPClient
   let policy: RetryPolicy
-  /// What the server's clock is ahead of this machine's, in microseconds, by its last answer.
-  private let clockOffset = Mutex<Int64?>(nil)
+  let pace: Pace
+  let clock: ServerClock
 
   init(
     settings: GCSSettings, credentials: GoogleCredentials, client: HTTPClient, policy: RetryPolicy
@@ -19,13 +18,8 @@ final class GCSService: Sendable {
     self.credentials = credentials
     self.client = client
     self.policy = policy
-  }
-
-  /// The server's time; nil before its first answer.
-  var now: Instant? {
-    clockOffset.withLock { $0 }.map {
-      Instant(microseconds: policy.clock.now().microseconds + $0)
-    }
+    pace = Pace(clock: policy.clock)
+    clock = ServerClock(own: policy.clock)
   }
 
   /// Makes one request in the name of whoever the credentials stand for; one more where the server
@@ -49,11 +43,10 @@ final class GCSService: Sendable {
           request.headers.append(("x-goog-user-project", project))
         }
       }
+      try pace.wait(cancellation)
       let response = try client.send(request, cancellation: cancellation, receive: receive)
-      if let date = response["date"].flatMap(httpDate) {
-        let offset = date.microseconds - policy.clock.now().microseconds
-        clockOffset.withLock { $0 = offset }
-      }
+      clock.learn(from: response)
+      pace.note(isThrottled: GCSService.isThrottled(response))
       guard response.status == 401, mayRenew, let token else { return response }
       found.tokens?.forget(token)
       mayRenew = false
@@ -85,7 +78,12 @@ final class GCSService: Sendable {
 
   /// Whether the same request may succeed later. Too many requests are sometimes called 403.
   static func isTransient(_ response: HTTPResponse) -> Bool {
-    if response.isTransient { return true }
+    response.isTransient || isThrottled(response)
+  }
+
+  /// Whether the server asks for fewer requests.
+  private static func isThrottled(_ response: HTTPResponse) -> Bool {
+    if [429, 503].contains(response.status) { return true }
     guard response.status == 403 else { return false }
     return ["rateLimitExceeded", "userRateLimitExceeded"].contains(GCSFault(response).reason)
   }

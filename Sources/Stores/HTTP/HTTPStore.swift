@@ -16,6 +16,8 @@ public struct HTTPStore: Store {
   let token: String?
   let client: HTTPClient
   let policy: RetryPolicy
+  let pace: Pace
+  let clock: ServerClock
 
   /// - Parameters:
   ///   - root: Scheme, host and perhaps the start of a path, without user and password.
@@ -33,6 +35,23 @@ public struct HTTPStore: Store {
     self.token = token
     self.client = client
     self.policy = policy
+    pace = Pace(clock: policy.clock)
+    clock = ServerClock(own: policy.clock)
+  }
+
+  /// The server's clock, by its last answer.
+  public func now() -> Instant { clock.now }
+
+  /// Makes one request in its turn.
+  func send(
+    _ request: HTTPRequest, _ cancellation: Cancellation,
+    receive: (HTTPResponse, UnsafeRawBufferPointer) throws -> Void
+  ) throws -> HTTPResponse {
+    try pace.wait(cancellation)
+    let response = try client.send(request, cancellation: cancellation, receive: receive)
+    clock.learn(from: response)
+    pace.note(isThrottled: [429, 503].contains(response.status))
+    return response
   }
 
   /// Asks with HEAD, or where the server does not like that, with GET for the first byte.
@@ -91,12 +110,13 @@ public struct HTTPStore: Store {
     return try policy.run(cancellation: .never, onRetry: { client.counters.add(retries: 1) }) { _ in
       var head: HTTPResponse?
       do {
-        let response = try client.send(request) { response, _ in
+        let response = try send(request, .never) { response, _ in
           head = response
           throw Enough()
         }
         return outcome(of: response)
       } catch is Enough {
+        clock.learn(from: head!)
         return .done(head!)
       } catch let error as TransportError {
         return try error.outcome()

@@ -14,7 +14,9 @@ extension LocalStore {
   /// As `list(prefix:page:)`, but without looking into folders more than `maximumDepth` - 1 levels
   /// below the root: a key then has at most `maximumDepth` segments.
   ///
-  /// - Complexity: One folder's names are in memory at a time, for each level.
+  /// Once it turns out to be large, folders are looked into several at a time.
+  ///
+  /// - Complexity: One folder's names are in memory at a time, for each level and thread.
   func list(prefix: String, maximumDepth: Int, page: ([Object]) throws -> Void) throws {
     let bytes = Array(prefix.utf8)
     let folder = bytes.lastIndex(of: UInt8(ascii: "/")).map { Array(bytes[...$0]) } ?? []
@@ -25,19 +27,35 @@ extension LocalStore {
     }
     if !folder.isEmpty { _ = try path(of: String(decoding: folder.dropLast(), as: UTF8.self)) }
     let depth = folder.reduce(1) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
-    var walk = Walk(root: root, prefix: bytes, maximumDepth: maximumDepth)
+    var walk = Walk(
+      root: root, prefix: bytes, maximumDepth: maximumDepth, threads: LocalStore.listingThreads)
     try walk.visit(folder, depth: depth, ancestors: [], page)
-    if !walk.pending.isEmpty { try page(walk.pending) }
+    try walk.flush(page)
   }
+
+  private static let listingThreads = 4
 
   /// One recursive listing.
   private struct Walk {
     let root: String
     let prefix: [UInt8]
     let maximumDepth: Int
-    var pending: [Object] = []
+    /// 1 for what is a part of a larger walk.
+    let threads: Int
+    private var pending: [Object] = []
+    /// Pages passed on so far.
+    private var pageCount = 0
 
     static let pageSize = 1000
+    /// Before it counts as large.
+    static let pagesInRow = 4
+
+    init(root: String, prefix: [UInt8], maximumDepth: Int, threads: Int) {
+      self.root = root
+      self.prefix = prefix
+      self.maximumDepth = maximumDepth
+      self.threads = threads
+    }
 
     /// Visits the folder whose keys start with `folder`, which is empty or ends in a slash.
     ///
@@ -49,27 +67,76 @@ extension LocalStore {
       guard let names = try FolderNames(path: path, key: folder, prefix: prefix) else { return }
       guard !ancestors.contains(names.id) else { return }
       let ancestors = ancestors + [names.id]
-      for index in names.sorted() {
-        let name = names[index]
-        if name.last == UInt8(ascii: "/") {
-          if depth < maximumDepth {
-            try visit(folder + name, depth: depth + 1, ancestors: ancestors, page)
-          }
-          continue
+      let sorted = names.sorted()
+      for (position, index) in sorted.enumerated() {
+        if threads > 1, pageCount >= Walk.pagesInRow, sorted.count - position > 1 {
+          let rest = Array(sorted[position...])
+          return try visit(rest, of: names, in: folder, depth: depth, ancestors: ancestors, page)
         }
-        let key = String(decoding: folder + name, as: UTF8.self)
-        do {
-          // Removed since the folder was read: not there.
-          guard let status = try fileStatus("\(root)/\(key)"), status.isFile else { continue }
-          pending.append(status.object(key))
-        } catch {
-          throw StoreError.system(error.number, doing: "look at this file", path: "\(root)/\(key)")
-        }
-        if pending.count == Walk.pageSize {
-          try page(pending)
-          pending.removeAll(keepingCapacity: true)
+        try visit(names[index], in: folder, depth: depth, ancestors: ancestors, page)
+      }
+    }
+
+    /// Visits one name of a folder.
+    private mutating func visit(
+      _ name: ArraySlice<UInt8>, in folder: [UInt8], depth: Int, ancestors: [FolderID],
+      _ page: ([Object]) throws -> Void
+    ) throws {
+      if name.last == UInt8(ascii: "/") {
+        guard depth < maximumDepth else { return }
+        return try visit(folder + name, depth: depth + 1, ancestors: ancestors, page)
+      }
+      let key = String(decoding: folder + name, as: UTF8.self)
+      do {
+        // Removed since the folder was read: not there.
+        guard let status = try fileStatus("\(root)/\(key)"), status.isFile else { return }
+        pending.append(status.object(key))
+      } catch {
+        throw StoreError.system(error.number, doing: "look at this file", path: "\(root)/\(key)")
+      }
+      if pending.count >= Walk.pageSize { try flush(page) }
+    }
+
+    /// Visits the names that are left of a folder, several parts at a time: a subfolder each, or as
+    /// many files as make a page.
+    private mutating func visit(
+      _ indices: [Int], of names: FolderNames, in folder: [UInt8], depth: Int,
+      ancestors: [FolderID], _ page: ([Object]) throws -> Void
+    ) throws {
+      var parts: [Range<Int>] = []
+      for (position, index) in indices.enumerated() {
+        let isFile = names[index].last != UInt8(ascii: "/")
+        if isFile, let last = parts.last, last.count < Walk.pageSize,
+          names[indices[last.lowerBound]].last != UInt8(ascii: "/")
+        {
+          parts[parts.count - 1] = last.lowerBound..<position + 1
+        } else {
+          parts.append(position..<position + 1)
         }
       }
+      let (root, prefix, maximumDepth, threads) = (root, prefix, maximumDepth, threads)
+      let all = parts
+      try inOrder(count: all.count, threads: threads, buffer: Walk.pagesInRow) { part, give in
+        // Few parts share the threads, as where all is below one of two folders.
+        var walk = Walk(
+          root: root, prefix: prefix, maximumDepth: maximumDepth,
+          threads: max(1, threads / all.count))
+        for position in all[part] {
+          try walk.visit(
+            names[indices[position]], in: folder, depth: depth, ancestors: ancestors, give)
+        }
+        try walk.flush(give)
+      } consume: { (objects: [Object]) in
+        pending += objects
+        if pending.count >= Walk.pageSize { try flush(page) }
+      }
+    }
+
+    mutating func flush(_ page: ([Object]) throws -> Void) throws {
+      guard !pending.isEmpty else { return }
+      try page(pending)
+      pageCount += 1
+      pending.removeAll(keepingCapacity: true)
     }
   }
 }
@@ -90,7 +157,7 @@ struct FolderID: Hashable {
 ///
 /// A subfolder's name carries a final slash, which puts it where its keys belong: `a.txt` sorts
 /// before what is in `a/`, although `a` sorts before `a.txt`.
-private struct FolderNames {
+private struct FolderNames: Sendable {
   let id: FolderID
   private var bytes: [UInt8] = []
   private var ends: [Int] = []

@@ -21,6 +21,9 @@ public struct S3Configuration: Sendable {
   /// Objects larger than this are read by several ranges at once; each of this size.
   public var blockByteCount: Int64 = 8 << 20
 
+  /// Names a page of a listing; nil for the service's own number.
+  var pageNameCount: Int?
+
   public init() {}
 
   /// Reads the standard variables and `AWS_S3_FORCE_PATH_STYLE`, `SLUICE_S3_SSE` and

@@ -33,13 +33,14 @@ final class S3Service: Sendable {
   let configuration: S3Configuration
   let client: HTTPClient
   let policy: RetryPolicy
-  let pace: S3Pace
+  let pace: Pace
+  let clock: ServerClock
   private let source: any AWSCredentialSource
   private let signer = SigV4(service: "s3")
 
   private struct State {
-    /// The server's clock minus ours.
-    var skewMicroseconds: Int64 = 0
+    /// Whether the service refuses what is signed by this machine's clock.
+    var isSkewed = false
     var regions: [String: String] = [:]
     /// Buckets that were seen to hold conditions.
     var safe: Set<String> = []
@@ -53,7 +54,8 @@ final class S3Service: Sendable {
     self.configuration = configuration
     self.client = client
     self.policy = policy
-    pace = S3Pace(clock: policy.clock)
+    pace = Pace(clock: policy.clock)
+    clock = ServerClock(own: policy.clock)
     source = credentials
   }
 
@@ -99,7 +101,8 @@ final class S3Service: Sendable {
       let signed = try signed(request, as: credentials)
       let response = try client.send(signed, cancellation: cancellation, receive: receive)
       let answer = S3Answer(response, body: body())
-      if answer.isThrottled { pace.slowDown() } else { pace.wentWell() }
+      clock.learn(from: response)
+      pace.note(isThrottled: answer.isThrottled)
       guard !answer.isSuccess, let mend = mend(answer, request, credentials, cancellation),
         mended.insert(mend).inserted
       else { return answer }
@@ -141,9 +144,9 @@ final class S3Service: Sendable {
       source.expire(credentials)
       return "credentials"
     }
-    if answer.isSkewed, let date = answer.response["date"].flatMap(httpDate) {
-      let now = policy.clock.now().microseconds
-      state.withLock { $0.skewMicroseconds = date.microseconds - now }
+    if answer.isSkewed, answer.response["date"] != nil {
+      clock.learn(from: answer.response)
+      state.withLock { $0.isSkewed = true }
       return "clock"
     }
     return nil
@@ -184,8 +187,7 @@ final class S3Service: Sendable {
       case .none: payload = .empty
       default: payload = isSecure ? .unsigned : try request.payload()
       }
-      let skew = state.withLock { $0.skewMicroseconds }
-      let now = Instant(microseconds: policy.clock.now().microseconds + skew)
+      let now = state.withLock { $0.isSkewed } ? clock.now : policy.clock.now()
       signer.sign(&http, as: credentials, region: region, payload: payload, at: now)
     }
     return http

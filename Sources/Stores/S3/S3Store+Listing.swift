@@ -2,51 +2,38 @@ import Core
 import Transport
 
 extension S3Store {
-  /// Lists with `ListObjectsV2`, a thousand keys a page. A page that fails is asked for again.
+  /// Lists with `ListObjectsV2`, a thousand keys a page; a large bucket by several requests at once.
+  /// A page that fails is asked for again.
   public func list(prefix: String, page: ([Object]) throws -> Void) throws {
-    var token: String?
-    var last: String?
-    repeat {
+    let listing = BucketListing(prefix: base + prefix) { after, token in
       var request = S3Request(method: .get, bucket: bucket)
       request.query = [("list-type", "2"), ("prefix", base + prefix), ("encoding-type", "url")]
+      if let count = service.configuration.pageNameCount {
+        request.query.append(("max-keys", "\(count)"))
+      }
       if let token { request.query.append(("continuation-token", token)) }
+      if let after { request.query.append(("start-after", after)) }
       let answer = try service.exchange(request)
       guard answer.isSuccess else { throw answer.failure(at: uri(prefix)) }
-      let listing = try S3Listing(answer.body, at: uri(prefix))
-      token = listing.nextToken
-      var objects: [Object] = []
-      objects.reserveCapacity(listing.objects.count)
-      for var object in listing.objects {
-        let key = object.key
-        guard key.utf8.starts(with: base.utf8) else {
-          throw malformed("a key that was not asked for", prefix)
-        }
-        // Pages that overlap or come in another order would lose objects, or double them.
-        if let last, !bytesPrecede(last, key) {
-          throw malformed("keys that are not in ascending order", prefix)
-        }
-        last = key
-        if object.byteCount == 0 && key.utf8.last == UInt8(ascii: "/") { continue }
-        object.key = String(decoding: key.utf8.dropFirst(base.utf8.count), as: UTF8.self)
-        objects.append(object)
-      }
-      if !objects.isEmpty { try page(objects) }
-    } while token != nil
+      return try S3Listing(answer.body, at: uri(prefix)).page
+    }
+    try listing.visit(at: uri(prefix)) { objects in
+      // Objects that stand for folders in web consoles are none.
+      let wanted = objects.filter { $0.byteCount > 0 || $0.key.utf8.last != UInt8(ascii: "/") }
+      if !wanted.isEmpty { try page(wanted.map { below($0) }) }
+    }
   }
 
-  private func malformed(_ what: String, _ prefix: String) -> StoreError {
-    StoreError(
-      .failed, "the listing has \(what)", at: Place(file: uri(prefix)),
-      advice: "use a service that lists as S3 does (directory buckets do not)")
+  private func below(_ object: Object) -> Object {
+    var object = object
+    object.key = String(decoding: object.key.utf8.dropFirst(base.utf8.count), as: UTF8.self)
+    return object
   }
 }
 
 /// One page of a listing.
 struct S3Listing {
-  /// With whole keys.
-  private(set) var objects: [Object] = []
-  /// nil after the last page.
-  private(set) var nextToken: String?
+  private(set) var page = ListingPage()
 
   init(_ body: [UInt8], at place: String) throws {
     var key = ""
@@ -57,6 +44,7 @@ struct S3Listing {
     var isEncoded = false
     var isInContents = false
     var isListing = false
+    var nextToken: String?
     var objects: [(key: String, Int64, Version, Instant?)] = []
     do {
       try readXML(body) { name in
@@ -88,8 +76,8 @@ struct S3Listing {
         .damaged, "the answer is not a listing, or ends without saying how it goes on",
         at: Place(file: place), advice: "check the endpoint")
     }
-    if !isTruncated { nextToken = nil }
-    self.objects = objects.map { key, byteCount, version, modified in
+    if isTruncated { page.nextToken = nextToken }
+    page.objects = objects.map { key, byteCount, version, modified in
       let plain =
         isEncoded ? String(decoding: uriDecoded(key, plusIsSpace: true), as: UTF8.self) : key
       return Object(key: plain, byteCount: byteCount, version: version, modified: modified)

@@ -45,6 +45,9 @@ public struct S3Store: Store {
 
   public func localPath(_ key: String) -> String? { nil }
 
+  /// The service's clock, by its last answer.
+  public func now() -> Instant { service.clock.now }
+
   /// - Throws: `.badAddress` where there can be no object of that name.
   func request(_ method: HTTPRequest.Method, _ key: String) throws -> S3Request {
     S3Request(method: method, bucket: bucket, key: try name(of: key))

@@ -115,6 +115,8 @@ public struct FaultStore: Store {
     }
   }
 
+  public func now() -> Instant { base.now() }
+
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
     try passing(.put, key) { _ in try base.put(key, body, condition) }
   }

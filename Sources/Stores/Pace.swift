@@ -6,7 +6,7 @@ import Transport
 ///
 /// Each such answer doubles the time between the starts of two requests, each good one takes some
 /// of it away again. As long as all goes well nothing waits.
-final class S3Pace: Sendable {
+final class Pace: Sendable {
   private struct State {
     var spacingMilliseconds = 0.0
     /// When the next request may start, in the clock's milliseconds.
@@ -37,13 +37,18 @@ final class S3Pace: Sendable {
     }
   }
 
-  func slowDown() {
+  /// Learns from an answer.
+  func note(isThrottled: Bool) {
+    if isThrottled { slowDown() } else { wentWell() }
+  }
+
+  private func slowDown() {
     state.withLock {
-      $0.spacingMilliseconds = min(S3Pace.most, max(S3Pace.first, $0.spacingMilliseconds * 2))
+      $0.spacingMilliseconds = min(Pace.most, max(Pace.first, $0.spacingMilliseconds * 2))
     }
   }
 
-  func wentWell() {
+  private func wentWell() {
     state.withLock {
       guard $0.spacingMilliseconds > 0 else { return }
       $0.spacingMilliseconds *= 0.95
