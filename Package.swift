@@ -38,7 +38,8 @@ let package = Package(
 
     // Leaves: any room may import these two.
     .target(name: "Core", dependencies: ["CJansson"]),
-    .target(name: "Kernels", dependencies: ["CIsal", "CZstd", "CZlib", "CCrypto"]),
+    .target(name: "CKernels"),
+    .target(name: "Kernels", dependencies: ["CKernels", "CIsal", "CZstd", "CZlib", "CCrypto"]),
 
     .target(name: "Formats", dependencies: ["Core", "Kernels"]),
     .target(name: "Project", dependencies: ["Core", "Kernels", "CYaml"]),
@@ -48,11 +49,12 @@ let package = Package(
     .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores"]),
     .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),
     .target(name: "Auditing", dependencies: ["Core", "Project", "Engines", "Lake"]),
+    .target(name: "Operators", dependencies: ["Core", "Kernels", "Formats"]),
     .target(
       name: "Pipelines",
       dependencies: [
         "Core", "Kernels", "Formats", "Project", "Transport", "Stores", "Lake", "Engines",
-        "Auditing",
+        "Auditing", "Operators",
       ]),
     .executableTarget(
       name: "sluice",
@@ -61,6 +63,12 @@ let package = Package(
     .executableTarget(
       name: "bench-planning", dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines"],
       path: "Benchmarks/Planning"),
+
+    .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+    .executableTarget(
+      name: "rank-kernels",
+      dependencies: ["CAllocations", "Core", "Formats", "Kernels", "Operators"],
+      path: "Benchmarks/rank-kernels"),
 
     .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport"),
     .testTarget(name: "CoreTests", dependencies: ["Core"]),
@@ -72,6 +80,8 @@ let package = Package(
     .testTarget(name: "LakeTests", dependencies: ["Engines", "Lake"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
+    .testTarget(
+      name: "OperatorsTests", dependencies: ["Operators", "Engines", "Formats", "Kernels"]),
     .testTarget(
       name: "PipelinesTests",
       dependencies: [

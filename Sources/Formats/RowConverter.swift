@@ -52,7 +52,7 @@ struct RowConverter: Sendable {
       }
       let isUTF8 =
         format.encoding != .utf8
-        || indexOfInvalidUTF8(bytes.baseAddress!, count: text.count) == text.count
+        || Kernels.isUTF8(bytes.baseAddress!, count: text.count)
       for start in stride(from: 0, to: table.rows.count, by: rowsPerBatch) {
         let rows = start..<min(start + rowsPerBatch, table.rows.count)
         var conversion = BatchConversion(

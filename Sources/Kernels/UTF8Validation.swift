@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// Whether all bytes are ASCII.
 @inlinable
 public func isASCII(_ text: UnsafePointer<UInt8>, count: Int) -> Bool {
@@ -12,6 +14,13 @@ public func isASCII(_ text: UnsafePointer<UInt8>, count: Int) -> Bool {
     index &+= 1
   }
   return seen & 0x8080_8080_8080_8080 == 0
+}
+
+/// Whether all bytes are well-formed UTF-8: quicker than finding where they are not.
+///
+/// - Parameter text: `count` readable bytes.
+public func isUTF8(_ text: UnsafePointer<UInt8>, count: Int) -> Bool {
+  ckernels_is_utf8(text, count) != 0
 }
 
 /// Where UTF-8 first goes wrong (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing

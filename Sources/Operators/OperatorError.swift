@@ -1,0 +1,23 @@
+import Core
+
+public enum OperatorDomain: FailureDomain {
+  public static let name = "operator"
+}
+
+/// What a native operator reports: the model, what went wrong, what to do.
+public typealias OperatorError = Failure<OperatorDomain>
+
+extension Failure.Code where Domain == OperatorDomain {
+  /// The settings do not fit the input's columns.
+  public static var badSettings: Self { .init(rawValue: "badSettings") }
+  /// A sum is outside of 64 bits.
+  public static var overflow: Self { .init(rawValue: "overflow") }
+  /// What does not fit in memory cannot be written aside or read back.
+  public static var spill: Self { .init(rawValue: "spill") }
+}
+
+/// Advice for a name that is not there.
+func hint(for name: String, among known: [String]) -> String {
+  nearest(to: name, among: known).map { "did you mean '\($0)'?" }
+    ?? "it has: \(known.joined(separator: ", "))"
+}
