@@ -96,13 +96,19 @@ public struct Model: Sendable {
   public struct Operator: Sendable {
     public var name: String
     public var settings: JSON
+    /// The settings of `rank`; nil for other operators.
+    public var rank: RankSettings?
     /// What its settings read: the value of each `input:`.
     public var inputs: [Input]
     public var place: Place
 
-    public init(name: String, settings: JSON, inputs: [Input] = [], place: Place = .nowhere) {
+    public init(
+      name: String, settings: JSON, rank: RankSettings? = nil, inputs: [Input] = [],
+      place: Place = .nowhere
+    ) {
       self.name = name
       self.settings = settings
+      self.rank = rank
       self.inputs = inputs
       self.place = place
     }

@@ -123,7 +123,7 @@ struct ConfigurationTests {
     let project = try PageviewsProject()
     try project.stage("2024-01-01T05", "aa A 1 0\n")
     try project.edit(mistake.file, mistake.old, mistake.new)
-    let outcome = try project.sluice("run", "pageviews")
+    let outcome = try project.sluice("run", "pageviews", "--twin")
     #expect(outcome.exitCode == 1 || outcome.exitCode == 2, "\(outcome)")
     let found = outcome.standardError.split(separator: "\n").filter {
       $0.contains(mistake.message)
@@ -158,7 +158,7 @@ struct ConfigurationTests {
     let project = try PageviewsProject()
     try project.stage("2024-01-01T05", "aa A 1 0\n")
     try project.edit(mistake.file, mistake.old, mistake.new)
-    let outcome = try project.sluice("run", "pageviews")
+    let outcome = try project.sluice("run", "pageviews", "--twin")
     #expect(outcome.exitCode == 1, "\(outcome)")
     let found = outcome.standardError.split(separator: "\n").filter {
       $0.contains(mistake.message)

@@ -93,8 +93,7 @@ struct PlanAgreementTests {
         try FileManager.default.removeItem(at: folder.appending(path: "_SUCCESS"))
       case .definition:
         try project.edit(
-          "pipelines/pageviews/models/top_pages.sql", "views DESC, page)", "views DESC, page, page)"
-        )
+          "pipelines/pageviews/models/top_pages.yaml", ", percent_decode: [page]}", "}")
       case .exportDefinition:
         try project.edit(
           pipeline, "columns: [domain, page, views, rank]", "columns: [domain, page, rank]")

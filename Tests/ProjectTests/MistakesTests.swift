@@ -362,8 +362,22 @@ extension MistakesTests.Case {
       "kind: interval", "kind: full\noutputs: {x: {columns: {a: int}}}",
       "models/pages.yaml:2:1: 'outputs' belongs to 'kind: operator'"),
     .init(
-      "kind: interval", "kind: interval\noperator: {rank: {by: [page]}}",
-      "models/pages.yaml:2:18: 'input' is missing here; an operator reads a source or a model: write input: name"
+      "kind: interval", "kind: interval\noperator: {rank: {by: [page], sum: views, top: 1}}",
+      "models/pages.yaml:2:18: 'input' is missing here; add 'input:', the source or model it reads"
+    ),
+    .init(
+      "kind: interval",
+      "kind: interval\noperator: {rank: {input: visits, by: [page], sum: views, count: n, top: 0, within: [pag], ties: ranks, where: [views], except: {input: x, on: [page], percent_decode: [a]}}}",
+      "models/pages.yaml:2:58: 'sum' and 'count' exclude each other",
+      "models/pages.yaml:2:73: 'top' must be a whole number of 1 or more, not '0'",
+      "models/pages.yaml:2:76: 'pag' is not among the columns of 'by'; did you mean 'page'?",
+      "models/pages.yaml:2:97: 'ties' must be one of rank, dense_rank, row_number, not 'ranks'; did you mean 'rank'?",
+      "models/pages.yaml:2:112: 'views' is no comparison; write a column, one of = != < <= > >=, and a number or 'text'",
+      "models/pages.yaml:2:168: 'a' is not among the columns of 'on'; it has: page"
+    ),
+    .init(
+      "kind: interval", "kind: interval\noperator: {word_index: {x: 1}}",
+      "models/pages.yaml:2:24: 'input' is missing here; an operator reads a source or a model: write input: name"
     ),
     .init(
       "kind: interval", "kind: interval\noperator: {rnk: {input: x}}",

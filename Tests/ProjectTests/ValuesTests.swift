@@ -220,21 +220,26 @@ import Testing
     #expect(model.tags == ["nightly", "5"])
   }
 
-  @Test("an operator's settings keep their types and name their inputs") func operators() throws {
+  @Test("an operator's settings are read and name their inputs") func operators() throws {
     let model = try Self.model(
       """
       kind: full
-      columns: {a: int}
+      columns: {a: string, n: bigint, rank: int}
       operator:
-        rank: {input: visits, top: 25, ties: rank, x: [1.5, true, null, "7"], except: {input: blocked, on: [a]}}
+        rank: {input: visits, by: [a], sum: n, top: 25, where: ["n>=10", "a != 'it''s'"], except: {input: blocked, on: [a], percent_decode: [a]}}
       """)
     let oper = try #require(model.operator)
     #expect(oper.name == "rank")
     #expect(oper.inputs.map(\.name) == ["visits", "blocked"])
-    #expect(oper.inputs[1].place.description == "pipelines/p/models/m.yaml:4:89")
+    #expect(oper.inputs[1].place.description == "pipelines/p/models/m.yaml:4:101")
     #expect(
-      oper.settings.description
-        == #"{"input":"visits","top":25,"ties":"rank","x":[1.5,true,null,"7"],"except":{"input":"blocked","on":["a"]}}"#
-    )
+      oper.rank
+        == RankSettings(
+          input: "visits", by: ["a"], within: [], measure: .sum("n"), top: 25, ties: .rank,
+          except: .init(input: "blocked", on: ["a"], percentDecode: ["a"]),
+          conditions: [
+            .init(column: "n", operation: ">=", constant: .integer(10)),
+            .init(column: "a", operation: "!=", constant: .string("it's")),
+          ]))
   }
 }

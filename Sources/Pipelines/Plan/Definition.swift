@@ -2,6 +2,7 @@ import Core
 import Engines
 import Kernels
 import Lake
+import Operators
 import Project
 import Synchronization
 
@@ -34,8 +35,9 @@ final class QueryLibrary: Sendable {
   }
 }
 
-/// The fingerprint of what a model computes (rule 14): the parsed query, the params it uses, the
-/// declared columns, how its sources are read, and the same of the views it reads.
+/// The fingerprint of what a model computes (rule 14): the parsed query with the params it uses, or
+/// the operator with its version and settings; the declared columns, how its sources are read, and
+/// the same of the views it reads.
 ///
 /// White space, comments, documentation, checks, sort order and the interval's length are not part
 /// of it: they do not change which rows are right.
@@ -57,7 +59,16 @@ struct DefinitionFingerprint {
         "columns",
         .array(model.columns.fields.map { .array([.string($0.name), .string("\($0.type)")]) })),
     ]
-    if let sql = model.sql {
+    if let native = model.operator {
+      // Not the twin: it gives the same rows.
+      members.append(
+        .init(
+          "operator",
+          [
+            "name": .string(native.name), "version": .integer(Int64(RankDefinition.version)),
+            "settings": native.settings,
+          ]))
+    } else if let sql = model.sql {
       let facts = try library.facts(of: sql)
       let params = project[pipeline: model.pipeline]?.params ?? [:]
       members.append(.init("query", .string(facts.syntaxSHA256)))

@@ -129,10 +129,13 @@ public struct Selection: Sendable {
   /// Addresses of objects to which something happened, as `ObjectEvents` finds them: only these are
   /// looked at, and nothing is listed. Nil means to look at everything. Not together with a time.
   public var events: [String]?
+  /// Let models with an operator take their rows from their SQL instead.
+  public var twin: Bool
 
   public init(
     pipelines: [String] = [], from: Instant? = nil, to: Instant? = nil, force: Bool = false,
-    fullRefresh: Bool = false, allowRemovals: Bool = false, events: [String]? = nil
+    fullRefresh: Bool = false, allowRemovals: Bool = false, events: [String]? = nil,
+    twin: Bool = false
   ) {
     self.pipelines = pipelines
     self.from = from
@@ -141,5 +144,6 @@ public struct Selection: Sendable {
     self.fullRefresh = fullRefresh
     self.allowRemovals = allowRemovals
     self.events = events
+    self.twin = twin
   }
 }

@@ -208,10 +208,16 @@ struct Survey: Sendable {
   ) -> (any AnyFailure)? {
     if let problem = tables[unit.id]?.problem, !selection.fullRefresh { return problem }
     let place = Place(model: unit.label, batch: unit.interval?.description)
-    if let native = unit.node.model.operator {
+    if let native = unit.node.model.operator, native.rank == nil {
       return PipelineError(
         .unavailable, "the operator '\(native.name)' is not part of this build", at: place,
         advice: "select the other pipelines by name, or write the model in SQL", exitCode: 2)
+    }
+    if selection.twin && unit.node.model.operator != nil && unit.node.model.sql == nil {
+      return PipelineError(
+        .unavailable, "the model's operator has no twin in SQL", at: place,
+        advice: "run without --twin, or write \(unit.node.model.name).sql beside its file",
+        exitCode: 2)
     }
     for (_, leaf) in graph.leaves(of: unit.node) {
       guard case .source(let pipeline, let source) = leaf else { continue }

@@ -11,6 +11,8 @@ struct BoundQuery {
   var query: Query
   /// The text sources in it, each once, for tallies.
   var texts: [DelimitedSource]
+  /// What became of the rows that an operator has read.
+  var read = Tally()
   /// Keeps fetched objects from being evicted while the query runs.
   var copies: [LocalCopy]
   /// Bytes of sources and tables that are read.
@@ -27,7 +29,7 @@ struct QueryBuilder {
   /// Told fetched bytes: done, total.
   let progress: (Int64, Int64) -> Void
 
-  private var cancellation: Cancellation { workspace.context.cancellation }
+  var cancellation: Cancellation { workspace.context.cancellation }
 
   /// - Throws: `StoreError` `.changed` where an object is no longer the one in the log.
   func build() throws -> BoundQuery {
@@ -75,7 +77,7 @@ struct QueryBuilder {
       file: sql.displayPath)
   }
 
-  private func files(of id: TableID) throws -> ([DataFile], Schema) {
+  func files(of id: TableID) throws -> ([DataFile], Schema) {
     let place = Place(model: unit.label)
     guard let table = survey.tables[id]?.table else {
       throw PipelineError(.upstreamFailed, "its input \(id) has no rows yet", at: place)
@@ -90,6 +92,21 @@ struct QueryBuilder {
   private func open(
     _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
   ) throws -> DelimitedSource {
+    let text = try text(pipeline, name, &copies)
+    return try DelimitedSource(
+      files: text.files, format: text.format, rejects: text.rejects, cancellation: cancellation)
+  }
+
+  /// A source's files, here, and how they are read.
+  struct Text {
+    var files: [InputFile]
+    var format: DelimitedFormat
+    var rejects: RejectLog?
+  }
+
+  func text(
+    _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
+  ) throws -> Text {
     guard let source = workspace.project[pipeline: pipeline]?[source: name] else {
       throw PipelineError(
         .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
@@ -102,9 +119,9 @@ struct QueryBuilder {
         path: copy.path, name: workspace.addresses.address(of: object.key),
         byteCount: try byteCount(of: object, at: copy))
     }
-    return try DelimitedSource(
+    return Text(
       files: files, format: try format(of: source),
-      rejects: source.malformed == .quarantine ? rejects : nil, cancellation: cancellation)
+      rejects: source.malformed == .quarantine ? rejects : nil)
   }
 
   /// Brings objects here, or finds them here; each is the version that the log names.

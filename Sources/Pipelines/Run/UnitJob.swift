@@ -86,7 +86,8 @@ struct UnitJob: Sendable {
     var view = survey.tables[unit.id] ?? TableView()
     if case .run = unit.action {
       try UnitRun(
-        workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt
+        workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt,
+        usesTwin: selection.twin
       ).apply(&result)
       view = try workspace.planner.load(unit.id)
     }

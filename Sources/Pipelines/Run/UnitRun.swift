@@ -14,6 +14,8 @@ struct UnitRun {
   let unit: Survey.Unit
   let run: ActiveRun
   let attempt: Int
+  /// Whether the rows come from the model's SQL although it has an operator.
+  let usesTwin: Bool
 
   private var lake: Lake { workspace.lake }
   private var cancellation: Cancellation { workspace.context.cancellation }
@@ -31,7 +33,19 @@ struct UnitRun {
     let builder = QueryBuilder(
       workspace: workspace, survey: survey, unit: unit, rejects: rejects,
       progress: { progress.report(task: taskName, step: "fetch", done: $0, total: $1) })
-    let bound = try timed("fetch", &result) { try builder.build() }
+    let rank = usesTwin ? nil : model.operator?.rank
+    var bound: BoundQuery
+    if let rank {
+      let ready = try timed("fetch", &result) { try builder.build(rank) }
+      bound = try timed("compute", &result) {
+        try ready.run { [taskName] share in
+          progress.report(
+            task: taskName, step: "rank", done: Int64(share * 1000), total: 1000)
+        }
+      }
+    } else {
+      bound = try timed("fetch", &result) { try builder.build() }
+    }
     result.bytesRead = bound.byteCount
 
     let base = survey.tables[unit.id]?.table
@@ -109,9 +123,11 @@ struct UnitRun {
 
   /// Every row that was read is accounted for: passed on, set aside, or dropped as declared.
   private func count(_ bound: BoundQuery, _ result: inout UnitResult) throws {
-    for text in bound.texts {
+    let tallies = try bound.texts.map { text in
       try text.finish()
-      let tally = text.tally
+      return text.tally
+    }
+    for tally in tallies + [bound.read] {
       result.rowsRead += tally.rows + tally.quarantined + tally.droppedCount
       result.quarantined += tally.quarantined
       result.dropped += tally.droppedCount

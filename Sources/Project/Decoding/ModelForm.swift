@@ -27,8 +27,9 @@ extension Model {
       let tags = keys.optional("tags", .list(of: .text), default: [], "Words to select it by.")
       let oper = keys.optional(
         "operator", Model.Operator.form,
-        "A native operator that makes the rows, with its settings (read, but not run by this version)."
-      )
+        "A native operator that makes the rows, with its settings: rank, the top rows of each group. "
+          + "The model's SQL is then its twin, which 'run --twin' runs instead "
+          + "(word_index: read, but not run by this version).")
       let outputs = keys.optional(
         "outputs", .named("output", TableDraft.form), default: [],
         "kind operator: by name, the tables it owns.")
@@ -52,6 +53,7 @@ extension Model {
         model.checks = table.checks(reader, model: name)
         // Columns that failed to read would only be missed a second time.
         guard table.isSound, kind != .operator, keys.mark(of: "columns") != nil else { return }
+        if let rank = oper?.rank { RankSettings.check(rank, of: kind, table.columns, reader) }
         for key in sort {
           reader.require(column: key.value.column, in: model.columns, key.node)
         }
@@ -205,11 +207,14 @@ struct TableDraft {
 extension Model.Operator {
   static let names = ["rank", "word_index"]
 
-  /// `{name: {settings…}}`; what the settings mean is the operator's own affair.
+  /// `{name: {settings…}}`; what word_index's settings mean is its own affair.
   static var form: Form<Model.Operator> {
+    let settings: [JSON.Member] = [
+      .init("rank", RankSettings.form.schema()), .init("word_index", ["type": "object"]),
+    ]
     let schema: JSON = [
       "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-      "properties": .object(names.map { .init($0, ["type": "object"]) }),
+      "properties": .object(settings),
     ]
     return Form(placeholder: Model.Operator(name: "", settings: .null), schema: schema) {
       node, reader, name in
@@ -232,13 +237,17 @@ extension Model.Operator {
         return nil
       }
       let inputs = entry.value.inputs(reader)
-      if inputs.isEmpty {
+      var rank: RankSettings?
+      if entry.key == "rank" {
+        rank = RankSettings.form.read(entry.value, reader, "'rank'")
+        if rank == nil { return nil }
+      } else if inputs.isEmpty {
         reader.fail(
           .missingKey, "'input' is missing here", at: entry.value.mark,
           advice: "an operator reads a source or a model: write input: name")
       }
       return Model.Operator(
-        name: entry.key, settings: entry.value.json, inputs: inputs,
+        name: entry.key, settings: entry.value.json, rank: rank, inputs: inputs,
         place: reader.place(entry.keyMark))
     }
   }

@@ -45,6 +45,14 @@ extension Flag {
         refused: an empty mount or a narrowed glob must not retract a table.
         """
     ) { $0.allowRemovals = true },
+    .switched(
+      "twin", verbs: Verb.withSelection, "Run models' SQL where they have a native operator",
+      text: """
+        A model with an operator may have the same query in SQL beside it, its twin, which gives \
+        the same rows. What the operator has built is up to date for the twin too: add `--force` \
+        to build it again.
+        """
+    ) { $0.twin = true },
     .valued(
       "event", "FILE", verbs: Verb.withSelection, "Look only at objects that these events name",
       text: """

@@ -13,6 +13,7 @@ struct Options: Sendable, Equatable {
   var force = false
   var fullRefresh = false
   var allowRemovals = false
+  var twin = false
   /// A file of event messages; `-` for standard input.
   var event: String?
   var threads: Int?

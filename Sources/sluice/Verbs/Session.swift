@@ -21,7 +21,7 @@ struct Session {
     Selection(
       pipelines: operands, from: options.from, to: options.to, force: options.force,
       fullRefresh: options.fullRefresh, allowRemovals: options.allowRemovals,
-      events: try options.event.map(namedObjects))
+      events: try options.event.map(namedObjects), twin: options.twin)
   }
 
   /// Does what a verb does on a project.
