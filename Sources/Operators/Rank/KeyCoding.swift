@@ -14,7 +14,7 @@ enum KeyCoding: Sendable {
     case .boolean, .int, .bigint, .date, .time, .timestamp, .timestamptz, .decimal, .string,
       .binary, .uuid:
       true
-    case .float, .double, .list, .map, .structure: false
+    default: false
     }
   }
 
