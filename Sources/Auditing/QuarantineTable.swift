@@ -38,12 +38,23 @@ public struct QuarantineTable: Sendable {
     id = TableID(pipeline, QuarantineTable.name)
   }
 
-  /// Replaces the rows of one batch of one model. Where there are none and were none, nothing at
+  /// Which of a model's rows a publication takes the place of.
+  public enum Replacement: Sendable {
+    /// Those of the same batch.
+    case batch
+    /// Those of these source files, whichever batch they came with.
+    case files(Set<String>)
+    /// All of the model's.
+    case all
+  }
+
+  /// Replaces the rows of one batch of one model, or of some source files. Where there are none and were none, nothing at
   /// all is written.
   ///
   /// - Parameters:
   ///   - malformed: What the sources set aside.
   ///   - split: What the checks set aside.
+  ///   - replacing: What goes.
   ///   - sourceFile: The file that all rows of `split` come from, where there is just one.
   /// - Returns: The rows now there.
   /// - Throws: `.unbalanced` when not exactly the rejected rows were written; what engine and lake
@@ -51,13 +62,14 @@ public struct QuarantineTable: Sendable {
   @discardableResult
   public func publish(
     model: String, batch: String, run: ActiveRun, malformed: (any RejectedRows)? = nil,
-    split: QuarantineSplit? = nil, sourceFile: String? = nil, engine: some Engine,
-    cancellation: Cancellation = .never
+    split: QuarantineSplit? = nil, replacing: Replacement = .batch, sourceFile: String? = nil,
+    engine: some Engine, cancellation: Cancellation = .never
   ) throws -> Int64 {
     let expected = (malformed?.rowCount ?? 0) + (split?.rejected ?? 0)
     let partition: [Value] = [.string(model), .string(batch)]
     let base = try lake.catalog.load(id)
-    if expected == 0, try !holdsRows(base, model: model, batch: batch) { return 0 }
+    let filter = filter(model: model, batch: batch, replacing)
+    if expected == 0, try present(base, filter, replacing).isEmpty { return 0 }
 
     let schema = try Table.schema(
       for: QuarantineTable.columns, over: base, replacesAllRows: false)
@@ -71,24 +83,27 @@ public struct QuarantineTable: Sendable {
         cancellation: cancellation, progress: { _ in })
       for index in files.indices { files[index].partition = partition }
     }
+    var kept: [DataFile] = []
     do {
       try requireBalance(files, expected: expected, model: model, batch: batch)
       _ = try lake.publisher.publish(id, staged: files, run: run, cancellation: cancellation) {
         base, _ in
-        // Another attempt may have emptied the partition meanwhile.
-        if files.isEmpty, try !holdsRows(base, model: model, batch: batch) {
-          return .alreadyApplied
-        }
+        try lake.publisher.discard(kept)
+        kept = []
+        let gone = try present(base, filter, replacing)
+        // Another attempt may have taken them away meanwhile.
+        if files.isEmpty && gone.isEmpty { return .alreadyApplied }
+        kept = try rows(of: gone, besides: replacing, schema, run, engine, cancellation)
         let update = TableUpdate(
           schema: schema, partitionBy: PartitionColumn.identity(QuarantineTable.partitionColumns),
-          sort: QuarantineTable.order.map { SortColumn($0) }, added: files,
-          removal: .partitions([partition]), summary: [SummaryKey.run: run.id.rawValue],
-          time: lake.clock.now())
+          sort: QuarantineTable.order.map { SortColumn($0) }, added: files + kept,
+          removal: gone.isEmpty ? .none : .files(gone.map(\.path)),
+          summary: [SummaryKey.run: run.id.rawValue], time: lake.clock.now())
         return .apply(Publication(update: update, consumption: nil, changes: nil))
       }
     } catch {
       // A commit whose outcome is unknown may name the files: maintenance finds out.
-      if (error as? LakeError)?.code != .ambiguous { try? lake.publisher.discard(files) }
+      if (error as? LakeError)?.code != .ambiguous { try? lake.publisher.discard(files + kept) }
       throw error
     }
     return expected
@@ -96,12 +111,56 @@ public struct QuarantineTable: Sendable {
 
   private static let order = ["rule", "source_file", "source_row"]
 
-  /// Whether the table has rows of this batch of this model.
-  private func holdsRows(_ table: Table?, model: String, batch: String) throws -> Bool {
-    guard let table else { return false }
-    let filter =
-      RowFilter.equal("model", .string(model)) && .equal("batch", .string(batch))
-    return try table.dataFiles(filter).contains { $0.rowCount > 0 }
+  private func filter(
+    model: String, batch: String, _ replacing: Replacement
+  ) -> RowFilter {
+    let ofModel = RowFilter.equal("model", .string(model))
+    if case .batch = replacing { return ofModel && .equal("batch", .string(batch)) }
+    return ofModel
+  }
+
+  /// The files of the table that may hold rows that go.
+  private func present(
+    _ table: Table?, _ filter: RowFilter, _ replacing: Replacement
+  ) throws -> [DataFile] {
+    guard let table else { return [] }
+    let present = try table.dataFiles(filter).filter { $0.rowCount > 0 }
+    guard case .files(let names) = replacing else { return present }
+    let column = table.schema["source_file"]?.id ?? 0
+    return present.filter { file in
+      guard let statistics = file.columns[column], let lower = statistics.lower,
+        let upper = statistics.upper
+      else { return true }
+      return names.contains { name in
+        ValueOrder.isLess(.string(name), lower) != true
+          && ValueOrder.isLess(upper, .string(name)) != true
+      }
+    }
+  }
+
+  /// Of files that go, the rows that stay, written again into their partitions.
+  private func rows(
+    of gone: [DataFile], besides replacing: Replacement, _ schema: Schema, _ run: ActiveRun,
+    _ engine: some Engine, _ cancellation: Cancellation
+  ) throws -> [DataFile] {
+    guard case .files(let names) = replacing, !gone.isEmpty else { return [] }
+    var kept: [DataFile] = []
+    let column = Field(name: "source_file", type: .string)
+    for (partition, files) in Dictionary(grouping: gone, by: \.partition) {
+      let query = Query(
+        sql: "SELECT q.* FROM q ANTI JOIN gone ON q.source_file = gone.source_file",
+        inputs: [
+          "q": .files(files, schema: schema),
+          "gone": .rows(
+            RowSet(schema: Schema([column]), rows: names.sorted().map { [.string($0)] })),
+        ], label: "\(id)")
+      var written = try engine.compute(
+        query, into: output(schema, model: "kept", batch: "\(kept.count)", run: run.id),
+        cancellation: cancellation, progress: { _ in })
+      for index in written.indices { written[index].partition = partition }
+      kept += written
+    }
+    return kept
   }
 
   private func query(

@@ -20,6 +20,12 @@ public final class DuckDBEngine: Engine {
     try instance().connect().syntaxTree(of: SQLText(sql), at: Place(file: label)).shape
   }
 
+  public func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String {
+    try instance().connect().carrying(columns, of: input, through: sql, at: Place(file: label))
+  }
+
   public func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet {
     try run(query, cancellation, progress: nil) { scope in
       try scope.materializeIfNeeded()

@@ -117,6 +117,20 @@ public protocol Engine: Sendable {
   ///   anything but a SELECT, table functions and file names in FROM, and PIVOT.
   func shape(of sql: String, label: String) throws -> QueryShape
 
+  /// Checks that every row of a query comes from one row of `input`, whatever other rows there are
+  /// (rule 10), and carries columns of that input to the result.
+  ///
+  /// - Parameters:
+  ///   - input: As the SQL names it.
+  ///   - label: For errors, a file.
+  /// - Returns: The query's text with the columns, named as they are, behind its own; as it was
+  ///   where it selects them itself.
+  /// - Throws: `EngineError` `.badQuery` with the reason why it is not so: an aggregate, DISTINCT, a
+  ///   window, LIMIT, a join of the input with itself.
+  func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String
+
   /// Runs a query and writes its rows as Parquet files that nothing refers to yet.
   ///
   /// - Returns: The files with exact row counts, sizes, statistics, and a value for each of the

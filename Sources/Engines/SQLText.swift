@@ -180,7 +180,7 @@ struct SQLText {
 
 extension String {
   /// As an SQL name: `"a""b"`.
-  var quotedName: String { "\"" + doubling("\"") + "\"" }
+  public var quotedName: String { "\"" + doubling("\"") + "\"" }
 
   /// As an SQL string literal: `'it''s'`.
   var quotedLiteral: String { "'" + doubling("'") + "'" }

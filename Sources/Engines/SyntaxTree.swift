@@ -18,6 +18,8 @@ struct SyntaxTree {
   private(set) var parameters: [String] = []
   /// The tree without positions.
   private(set) var canonical = ""
+  /// The tree itself: a query node.
+  private(set) var root: JSON = .null
   /// Whether a part of it runs more than once.
   private(set) var isRecursive = false
 
@@ -40,6 +42,7 @@ struct SyntaxTree {
     }
     try checkStatement(root)
     let tree = root["statements"]!.array![0]["node"] ?? .null
+    self.root = tree
     try walk(tree, scope: [])
     canonical = SyntaxTree.withoutPositions(tree).description
     references = found.sorted { $0.key < $1.key }

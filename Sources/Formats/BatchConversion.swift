@@ -30,26 +30,46 @@ struct BatchConversion {
     self.isUTF8 = isUTF8
   }
 
-  /// - Parameter bytes: The block; the batch shares it.
+  /// - Parameters:
+  ///   - block: Of the text; the batch shares its bytes.
+  ///   - origin: Where the rows come from, to say so in three columns more; nil for none.
   /// - Returns: The rows that fit.
-  mutating func convert(_ layout: FileLayout, bytes: [UInt8]) -> ColumnBatch {
+  mutating func convert(
+    _ block: TextBlock, carrying origin: InputFile.Origin? = nil
+  ) -> ColumnBatch {
     let limit = converter.format.maximumRowByteCount
     for row in rows where Int(table.rows[row].count) > limit {
       failures[row] = Reason.lineTooLong
     }
     var columns: [ColumnBatch.Column] = []
-    for (column, field) in zip(converter.format.columns, layout.fieldOfColumn) {
+    for (column, field) in zip(converter.format.columns, block.layout.fieldOfColumn) {
       columns.append(self.column(column, field: field))
     }
+    if let origin { columns += provenance(origin, firstLine: block.firstLine) }
     var count = rows.count
     if !failures.isEmpty {
       let kept = rows.filter { failures[$0] == nil }.map { $0 - rows.lowerBound }
       columns = columns.map { $0.keeping(kept) }
       count = kept.count
     }
-    var all = bytes
+    var all = block.bytes
     if !rewritten.isEmpty { all += rewritten }
     return ColumnBatch(rowCount: count, columns: columns, bytes: all)
+  }
+
+  /// The columns of `Provenance`.
+  private mutating func provenance(
+    _ origin: InputFile.Origin, firstLine: Int
+  ) -> [ColumnBatch.Column] {
+    let name = ColumnBatch.Slice(
+      offset: UInt32(byteCount + rewritten.count), count: UInt32(origin.file.utf8.count))
+    rewritten += origin.file.utf8
+    let lines = rows.map { Int64(firstLine + Int(table.rows[$0].line)) }
+    return [
+      .init(values: .bytes(Array(repeating: name, count: rows.count))),
+      .init(values: .int64(Array(repeating: origin.batch, count: rows.count))),
+      .init(values: .int64(lines)),
+    ]
   }
 
   private mutating func column(_ column: Field, field: Int) -> ColumnBatch.Column {

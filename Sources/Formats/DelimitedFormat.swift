@@ -103,11 +103,25 @@ public struct InputFile: Sendable, Hashable {
   public var name: String
   /// As it was listed; a file of another size is an error.
   public var byteCount: Int64
+  /// What `_source_file` and `_source_batch` say of its rows, where they are asked for.
+  public var provenance: Origin?
 
-  public init(path: String, name: String, byteCount: Int64) {
+  /// A contribution and the batch that brought it.
+  public struct Origin: Sendable, Hashable {
+    public var file: String
+    public var batch: Int64
+
+    public init(file: String, batch: Int64) {
+      self.file = file
+      self.batch = batch
+    }
+  }
+
+  public init(path: String, name: String, byteCount: Int64, provenance: Origin? = nil) {
     self.path = path
     self.name = name
     self.byteCount = byteCount
+    self.provenance = provenance
   }
 }
 

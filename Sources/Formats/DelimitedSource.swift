@@ -26,28 +26,35 @@ public final class DelimitedSource: BatchSource {
   /// - Parameters:
   ///   - files: Read in any order.
   ///   - rejects: Takes the malformed rows; needed for, and only used with, `.quarantine`.
+  ///   - carriesProvenance: Adds the columns of `Provenance` after the format's; all files then say
+  ///     theirs.
   /// - Throws: `FormatError` `.badFormat` for a format no file can have. Files are opened later.
   public convenience init(
     files: [InputFile], format: DelimitedFormat, rejects: RejectLog? = nil,
-    cancellation: Cancellation = .never
+    carriesProvenance: Bool = false, cancellation: Cancellation = .never
   ) throws {
     try self.init(
-      files: files, format: format, rejects: rejects, cancellation: cancellation,
-      blockByteCount: 512 << 10, rowsPerBatch: 16_384)
+      files: files, format: format, rejects: rejects, carriesProvenance: carriesProvenance,
+      cancellation: cancellation, blockByteCount: 512 << 10, rowsPerBatch: 16_384)
   }
 
   init(
-    files: [InputFile], format: DelimitedFormat, rejects: RejectLog?, cancellation: Cancellation,
-    blockByteCount: Int, rowsPerBatch: Int
+    files: [InputFile], format: DelimitedFormat, rejects: RejectLog?,
+    carriesProvenance: Bool = false, cancellation: Cancellation, blockByteCount: Int,
+    rowsPerBatch: Int
   ) throws {
     try format.validate()
-    schema = Schema(format.columns)
+    precondition(
+      !carriesProvenance || files.allSatisfy { $0.provenance != nil },
+      "rows of a file without provenance cannot carry it")
+    schema = Schema(format.columns + (carriesProvenance ? Provenance.fields : []))
     accounts = RowAccounts(format.malformed, rejects: rejects)
     pool = BlockPool(
       files, format, blockByteCount: blockByteCount, accounts: accounts,
       cancellation: cancellation)
     self.cancellation = cancellation
-    converter = RowConverter(format, rowsPerBatch: rowsPerBatch)
+    converter = RowConverter(
+      format, rowsPerBatch: rowsPerBatch, carriesProvenance: carriesProvenance)
     totalByteCount = files.reduce(0) { $0 + $1.byteCount }
   }
 
@@ -84,7 +91,7 @@ public final class DelimitedSource: BatchSource {
 
   /// - Returns: Nil where the block has no row that fits.
   private func convert(_ block: TextBlock, _ origin: BlockPool.Origin) throws -> ColumnBatch? {
-    var result = converter.convert(block)
+    var result = converter.convert(block, of: origin.file)
     if !result.rejected.isEmpty {
       try accounts.reject(result.rejected, of: origin)
     }

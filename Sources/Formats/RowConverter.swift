@@ -17,10 +17,12 @@ struct RowConverter: Sendable {
   let format: DelimitedFormat
   let nullTexts: [[UInt8]]
   let rowsPerBatch: Int
+  let carriesProvenance: Bool
 
-  init(_ format: DelimitedFormat, rowsPerBatch: Int) {
+  init(_ format: DelimitedFormat, rowsPerBatch: Int, carriesProvenance: Bool = false) {
     self.format = format
     self.rowsPerBatch = rowsPerBatch
+    self.carriesProvenance = carriesProvenance
     nullTexts = format.nullTexts.map { Array($0.utf8) }
   }
 
@@ -32,7 +34,8 @@ struct RowConverter: Sendable {
     var blankLineCount = 0
   }
 
-  func convert(_ block: TextBlock) -> Result {
+  /// - Parameter file: The block's; matters only to provenance.
+  func convert(_ block: TextBlock, of file: InputFile? = nil) -> Result {
     var result = Result()
     for row in block.oversized {
       result.rejected.append(
@@ -58,7 +61,8 @@ struct RowConverter: Sendable {
         var conversion = BatchConversion(
           converter: self, text: bytes.baseAddress!, byteCount: bytes.count, table: table,
           rows: rows, isUTF8: isUTF8)
-        let batch = conversion.convert(block.layout, bytes: block.bytes)
+        let batch = conversion.convert(
+          block, carrying: carriesProvenance ? file?.provenance : nil)
         for (row, reason) in conversion.failures { rejected.append((table.rows[row], reason)) }
         if batch.rowCount > 0 { result.batches.append(batch) }
       }

@@ -50,6 +50,25 @@ public struct Lake: Sendable {
     return models
   }
 
+  /// Deletes a table: metadata first, so that no reader is led to files that are gone, then rows and
+  /// state. Doing it again finishes what was interrupted.
+  ///
+  /// - Returns: The number of files.
+  public func drop(_ id: TableID) throws -> Int {
+    var count = 0
+    for prefix in [
+      LakeLayout.metadataPrefix(id), LakeLayout.dataPrefix(id), LakeLayout.statePrefix(id),
+    ] {
+      let keys = try store.objects(below: prefix).map(\.key)
+      // Newest metadata first: what is left of it names nothing that is gone.
+      for start in stride(from: 0, to: keys.count, by: 1000) {
+        try store.delete(Array(keys[start..<min(start + 1000, keys.count)]))
+      }
+      count += keys.count
+    }
+    return count
+  }
+
   /// Makes sure, once per lake, that the store keeps to conditions; every commit stands on that.
   ///
   /// The answer is remembered in `lake.json`, so that later runs only read it. Plans do not call

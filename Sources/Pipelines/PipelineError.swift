@@ -16,6 +16,8 @@ extension Failure.Code where Domain == PipelineDomain {
   public static var badEvent: Self { .init(rawValue: "badEvent") }
   /// A changed model whose `on_definition` is `fail`.
   public static var definitionChanged: Self { .init(rawValue: "definitionChanged") }
+  /// Changes of an input that are not on record any more.
+  public static var historyExpired: Self { .init(rawValue: "historyExpired") }
   /// A file that `wait` gave up on.
   public static var timedOut: Self { .init(rawValue: "timedOut") }
   /// Something the unit reads failed in the same run.

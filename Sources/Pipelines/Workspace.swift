@@ -24,6 +24,8 @@ public final class Workspace: Sendable {
     public var log: Log
     public var progress: any ProgressSink
     public var cancellation: Cancellation
+    /// What one commit of an incremental model holds at most (rule 4).
+    public var limits = BatchLimits.standard
 
     public init(
       clock: Clock = .system, log: Log = .silent, progress: any ProgressSink = SilentProgress(),
@@ -55,13 +57,13 @@ public final class Workspace: Sendable {
 
   package init(
     project: Project, context: Context, opener: StoreOpener, engine: any Engine,
-    cache: ObjectCache
+    cache: ObjectCache, lakeStore: (any Store)? = nil
   ) throws {
     self.project = project
     self.context = context
     self.opener = opener
     self.engine = engine
-    lake = Lake(store: try opener.open(project.lake), clock: context.clock)
+    lake = Lake(store: try lakeStore ?? opener.open(project.lake), clock: context.clock)
     self.cache = cache
     addresses = Addresses(
       folder: project.directory, sources: project.pipelines.flatMap(\.sources))
@@ -126,6 +128,10 @@ public final class Workspace: Sendable {
   public func validate(pipelines: [String]) throws {
     let selected = try planner.selected(pipelines)
     let library = QueryLibrary(remembered: [:], parse: planner.parse)
-    _ = try planner.graph(of: Set(selected.map(\.name)), library: library)
+    let graph = try planner.graph(of: Set(selected.map(\.name)), library: library)
+    let names = Set(selected.map(\.name))
+    for node in graph.nodes where names.contains(node.model.pipeline) {
+      try planner.checkRowwise(node)
+    }
   }
 }

@@ -64,6 +64,9 @@ private final class GraphBuilder {
         .unknownName, "'\(model.name)' does not read '\(name)'", at: place,
         advice: suggestion(for: name, among: names, called: "it reads"))
     }
+    if let incremental = model.incremental {
+      check(incremental, of: model, reading: inputs, names, in: pipeline)
+    }
     nodes[model.qualifiedName] = Graph.Node(model: model, inputs: inputs)
   }
 
@@ -120,6 +123,37 @@ private final class GraphBuilder {
       problems.add(
         .badValue, "a view reads tables, but '\(name)' is a source", at: place,
         advice: "choose 'kind: full', or read a model")
+    }
+  }
+
+  private func check(
+    _ incremental: Model.Incremental, of model: Model, reading inputs: [String: Graph.Input],
+    _ names: Set<String>, in pipeline: Pipeline
+  ) {
+    let place = incremental.place
+    guard names.contains(incremental.on) else {
+      problems.add(
+        .unknownName, "'\(model.name)' does not read '\(incremental.on)'", at: place,
+        advice: suggestion(for: incremental.on, among: names, called: "it reads"))
+      return
+    }
+    if case .table(let owner, let other, _)? = inputs[incremental.on],
+      project[pipeline: owner]?[model: other]?.kind == .view
+    {
+      problems.add(
+        .badValue, "'\(incremental.on)' is a view, which keeps no record of its changes",
+        at: place, advice: "name a table or a source here")
+    }
+    // Rows that must stay cannot follow a change of what they were computed with.
+    if model.onChange == .keep {
+      for name in names.sorted() where name != incremental.on {
+        guard model.settings(ofInput: name).onInputChange == .rebuild else { continue }
+        problems.add(
+          .badValue,
+          "a change of '\(name)' would build '\(model.name)' again, which is to keep "
+            + "its rows (on_change: keep)", at: model.inputMarks[name] ?? place,
+          advice: "write inputs: {\(name): {on_input_change: ignore}}")
+      }
     }
   }
 

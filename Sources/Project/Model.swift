@@ -7,13 +7,37 @@ public struct Model: Sendable {
     case view
     /// Rebuilt when an input changed.
     case full
+    /// Adds the rows of what is new in one input, and takes back those of what is gone.
+    case append
     /// Replaces the rows of one interval.
     case interval
+    /// Keeps the latest row of each key, among all rows that one input ever gave.
+    case merge
     /// An operator that owns the tables in `outputs`.
     case `operator`
   }
 
   public enum OnDefinition: String, Sendable, CaseIterable { case fail, rebuild }
+
+  /// What a changed or removed file means for rows that came from it.
+  public enum OnChange: String, Sendable, CaseIterable {
+    /// They are replaced, or go.
+    case replace
+    /// They stay for ever.
+    case keep
+  }
+
+  /// How a model is kept up to date by parts.
+  public struct Incremental: Sendable {
+    /// The one input whose changes it consumes, as its SQL names it.
+    public var on: String
+    public var place: Place
+
+    public init(on: String, place: Place = .nowhere) {
+      self.on = on
+      self.place = place
+    }
+  }
 
   public var name: String
   public var pipeline: String
@@ -27,6 +51,16 @@ public struct Model: Sendable {
   /// Of the inputs that say something; `settings(ofInput:)` knows the defaults.
   public var inputs: [String: InputSettings]
   public var onDefinition: OnDefinition
+  /// Of append and merge models, and of no others.
+  public var incremental: Incremental?
+  /// Of append and merge models.
+  public var onChange: OnChange
+  /// Of merge models: the columns that name a row.
+  public var uniqueKey: [String]
+  /// Of merge models: of two rows of one key, the one that comes last in this order stays.
+  public var orderBy: [SortKey]
+  /// Of merge models: a boolean column that is true where a row says that its key is gone.
+  public var deleteMarker: String?
   public var sort: [SortKey]
   /// Without the interval that interval tables are partitioned by anyway.
   public var partitionBy: [PartitionColumn]
@@ -43,9 +77,11 @@ public struct Model: Sendable {
   public init(
     name: String, pipeline: String, kind: Kind, description: String? = nil, file: String = "",
     sql: SQLFile? = nil, sparkSQL: SQLFile? = nil, inputs: [String: InputSettings] = [:],
-    onDefinition: OnDefinition = .fail, sort: [SortKey] = [], partitionBy: [PartitionColumn] = [],
-    columns: Schema = Schema([]), checks: [Check] = [], `operator`: Operator? = nil,
-    outputs: [Output] = [], tags: [String] = []
+    onDefinition: OnDefinition = .fail, incremental: Incremental? = nil,
+    onChange: OnChange = .replace, uniqueKey: [String] = [], orderBy: [SortKey] = [],
+    deleteMarker: String? = nil, sort: [SortKey] = [], partitionBy: [PartitionColumn] = [],
+    columns: Schema = Schema([]),
+    checks: [Check] = [], `operator`: Operator? = nil, outputs: [Output] = [], tags: [String] = []
   ) {
     self.name = name
     self.pipeline = pipeline
@@ -56,6 +92,11 @@ public struct Model: Sendable {
     self.sparkSQL = sparkSQL
     self.inputs = inputs
     self.onDefinition = onDefinition
+    self.incremental = incremental
+    self.onChange = onChange
+    self.uniqueKey = uniqueKey
+    self.orderBy = orderBy
+    self.deleteMarker = deleteMarker
     self.sort = sort
     self.partitionBy = partitionBy
     self.columns = columns

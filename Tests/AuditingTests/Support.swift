@@ -18,6 +18,10 @@ struct NoEngine: Engine {
 
   func shape(of sql: String, label: String) throws -> QueryShape { throw refuse("parse \(sql)") }
 
+  func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String { throw refuse("carry through \(sql)") }
+
   func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void
@@ -42,6 +46,9 @@ struct FixedEngine: Engine {
   var name: String { "fixed" }
 
   func shape(of sql: String, label: String) throws -> QueryShape { throw NoEngine.WasAsked() }
+  func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String { throw NoEngine.WasAsked() }
   func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

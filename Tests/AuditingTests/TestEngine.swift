@@ -69,6 +69,12 @@ final class CountingEngine: Engine {
     try engine.shape(of: sql, label: label)
   }
 
+  func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String {
+    try engine.carrying(columns, of: input, through: sql, label: label)
+  }
+
   func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

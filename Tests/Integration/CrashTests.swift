@@ -17,6 +17,8 @@ struct CrashTests {
     case replacedHour = "an hour that replaces an older version of itself"
     case firstFull = "a full model and its child in a new lake"
     case replacedFull = "a full model that is rebuilt"
+    case firstChain = "append, merge, full and view in a new lake"
+    case changedChain = "files that came, changed and went, through append, merge, full and view"
 
     var testDescription: String { rawValue }
 
@@ -25,11 +27,20 @@ struct CrashTests {
       case .firstHour: ["run", "pageviews", "--from", "2024-01-01T05"]
       case .replacedHour: ["run", "pageviews", "--from", "2024-01-01T05", "--force"]
       case .firstFull, .replacedFull: ["run", "shop"]
+      case .firstChain, .changedChain: ["run", "goods"]
       }
     }
 
     /// Brings the following command without `--force` to the same end as the killed one.
     var again: [String] { arguments.filter { $0 != "--force" } }
+
+    /// In the short mode, one of so many moments is tried.
+    var stride: Int {
+      switch self {
+      case .firstChain, .changedChain: 10
+      default: 3
+      }
+    }
 
     /// A project at the point where the run begins.
     func project() throws -> PageviewsProject {
@@ -51,6 +62,14 @@ struct CrashTests {
         try project.root.write("customer,amount\nann,1\nx,y,z\n", to: "orders/1.csv")
         try project.mustRun(again)
         try project.root.write(Shop.newer, to: "orders/1.csv")
+      case .firstChain:
+        try Goods.write(to: project)
+        try Goods.fill(project)
+      case .changedChain:
+        try Goods.write(to: project)
+        try Goods.fill(project)
+        try project.mustRun(again)
+        try Goods.change(project)
       }
       return project
     }
@@ -76,8 +95,9 @@ struct CrashTests {
     #expect(mutations.count >= 15)
 
     let all = mutations.flatMap { ["before:\($0.number)", "after:\($0.number)"] }
-    let moments = CrashTests.isLong ? all : stride(from: 0, to: all.count, by: 3).map { all[$0] }
-    #expect(moments.count >= 13)
+    let moments =
+      CrashTests.isLong ? all : stride(from: 0, to: all.count, by: scenario.stride).map { all[$0] }
+    #expect(moments.count >= 9)
     let survivors = try concurrently(moments, limit: 2) { moment in
       try kill(scenario, at: moment)
     }.map { try $0.get() }
@@ -212,4 +232,78 @@ enum Shop {
       "SELECT customer, rank() OVER (ORDER BY total DESC) AS rank FROM totals",
       to: "pipelines/shop/models/ranks.sql")
   }
+}
+
+/// A third pipeline, of the kinds that follow their input: files → `bronze` (append, rows set aside)
+/// → `silver` (merge) → `copy` (append) and `totals` (full, exported) → `large` (view); `direct`
+/// (merge) reads the files themselves.
+enum Goods {
+  static func write(to project: PageviewsProject) throws {
+    try project.root.write(
+      """
+      sources:
+        items:
+          files: items/*.csv
+          format: csv
+          malformed: quarantine
+          max_removed: 100%
+          columns: {id: bigint, owner: string, amount: bigint, ts: bigint}
+      exports:
+        totals:
+          model: totals
+          to: ${lake}/exports/goods/totals
+          format: csv
+          sort: [owner]
+      """, to: "pipelines/goods/pipeline.yaml")
+    let columns =
+      "columns: {id: bigint, owner: string, amount: {type: bigint, checks: "
+      + "[{between: {min: 0, severity: quarantine}}]}, ts: bigint}"
+    let merge = "kind: merge\nunique_key: [id]\norder_by: [ts]\n\(columns)\n"
+    let models = [
+      "bronze": (
+        "kind: append\nincremental: {on: items}\n\(columns)", "SELECT * FROM items"
+      ),
+      "silver": (
+        merge + "incremental: {on: bronze}", "SELECT id, owner, amount, ts FROM bronze"
+      ),
+      "direct": (merge + "incremental: {on: items}", "SELECT id, owner, amount, ts FROM items"),
+      "copy": (
+        "kind: append\nincremental: {on: silver}\n\(columns)",
+        "SELECT id, owner, amount, ts FROM silver"
+      ),
+      "totals": (
+        "kind: full\ncolumns: {owner: string, total: bigint}",
+        "SELECT owner, sum(amount)::bigint AS total FROM silver GROUP BY owner"
+      ),
+      "large": (
+        "kind: view\ncolumns: {owner: string, total: bigint}",
+        "SELECT * FROM totals WHERE total > 10"
+      ),
+    ]
+    for (name, model) in models {
+      try project.root.write(model.0, to: "pipelines/goods/models/\(name).yaml")
+      try project.root.write(model.1, to: "pipelines/goods/models/\(name).sql")
+    }
+  }
+
+  static func put(_ project: PageviewsProject, _ file: String, _ rows: String...) throws {
+    try project.root.write(
+      "id,owner,amount,ts\n" + rows.map { $0 + "\n" }.joined(), to: "items/\(file).csv")
+  }
+
+  static func fill(_ project: PageviewsProject) throws {
+    try put(project, "a", "1,ann,10,5", "2,bob,20,5", "x,y,z,1")
+    try put(project, "b", "1,ann,11,6", "3,cid,-1,5", "4,dan,40,1")
+    try put(project, "c", "5,eve,50,1")
+  }
+
+  /// A winner changes and another goes, a late row loses, a new key comes.
+  static func change(_ project: PageviewsProject) throws {
+    try put(project, "a", "1,ann,10,5", "2,bob,21,5", "x,y,z,1")
+    try FileManager.default.removeItem(at: project.root.appending(path: "items/b.csv"))
+    try put(project, "d", "5,eve,49,0", "6,fay,60,1", "7,gus,-7,1")
+  }
+
+  /// What is in the tables after `fill` and `change`.
+  static let silver = ["1 ann 10", "2 bob 21", "5 eve 50", "6 fay 60"]
 }

@@ -147,4 +147,38 @@ struct RaceTests {
       try project.root.write(Shop.newer, to: "orders/1.csv")
     }
   }
+
+  @Test("Append, merge, full and view tables, kept up to date by eight at once, and maintained")
+  func chain() throws {
+    func prepared(leases: Bool) throws -> PageviewsProject {
+      let project = try PageviewsProject()
+      if !leases { try project.withoutLeases() }
+      try Goods.write(to: project)
+      try Goods.fill(project)
+      return project
+    }
+    let run = ["run", "goods", "--json"]
+    let whole = try prepared(leases: true)
+    let project = try prepared(leases: false)
+    for round in 0..<3 {
+      if round == 1 {
+        for project in [whole, project] { try Goods.change(project) }
+      }
+      if round == 2 {
+        for project in [whole, project] { try Goods.put(project, "e", "1,ann,12,9") }
+      }
+      try whole.mustRun(run)
+      let expected = try LakeAudit.of(whole.lake).content(of: whole)
+      let maintenance = try project.start(["maintain", "goods"])
+      let commands = try (0..<8).map { _ in try project.start(run) }
+      let outcomes = commands.map { $0.wait() }
+      let maintained = maintenance.wait()
+      #expect(maintained.exitCode == 0, "\(maintained)")
+      try expectSettled(project, outcomes, equal: expected, again: run)
+    }
+    let rows = try project.query("SELECT id, owner, amount FROM goods.silver ORDER BY id")
+    #expect(
+      rows.map { "\($0["id"]!) \($0["owner"]!.string!) \($0["amount"]!)" }
+        == ["1 ann 12"] + Goods.silver.dropFirst())
+  }
 }

@@ -22,7 +22,7 @@ func publishHour(
     return .apply(
       Publication(
         update: replacing(interval, with: [staged]), consumption: consumption,
-        changes: ChangeSet(added: [interval])))
+        changes: ChangeSet(intervals: .init(added: [interval]))))
   }
 }
 

@@ -40,7 +40,7 @@ struct ConsumptionTests {
         Publication(
           update: replacing(hour(number), with: [file(lake, id, hour(number))]),
           consumption: consumption ?? present ?? sample,
-          changes: ChangeSet(added: [hour(number)])))
+          changes: ChangeSet(intervals: .init(added: [hour(number)]))))
     }
     return try #require(outcome.table)
   }
@@ -81,9 +81,9 @@ struct ConsumptionTests {
       Issue.record("no object")
       return
     }
-    members.append(.init("held", ["b1"]))
+    members.append(.init("later", ["b1"]))
     let read = try Consumption(json: .object(members))
-    #expect(read.json(nonce: "n")["held"] == ["b1"])
+    #expect(read.json(nonce: "n")["later"] == ["b1"])
     members[0].value = 2
     expectFailure(.unsupported) { try Consumption(json: .object(members)) }
   }
@@ -160,7 +160,10 @@ struct ConsumptionTests {
     let third = try publish(2)
     #expect(
       try third.changes(since: firstID)
-        == [ChangeSet(added: [hour(1)]), ChangeSet(added: [hour(2)])])
+        == [
+          ChangeSet(intervals: .init(added: [hour(1)])),
+          ChangeSet(intervals: .init(added: [hour(2)])),
+        ])
     #expect(try third.changes(since: try #require(third.currentSnapshot?.id)) == [])
     // Not an ancestor: the reader rebuilds.
     #expect(try third.changes(since: 12345) == nil)
@@ -172,10 +175,27 @@ struct ConsumptionTests {
   @Test("change files come back")
   func changeSet() throws {
     let set = ChangeSet(
-      isFull: true, added: [hour(1)], replaced: [hour(2), hour(3)], removed: [hour(4)])
-    #expect(try ChangeSet(json: set.json(nonce: "n")) == set)
+      isFull: true,
+      intervals: .init(added: [hour(1)], replaced: [hour(2), hour(3)], removed: [hour(4)]),
+      contributions: .init(added: ["b", "a\n"], replaced: ["ü"], removed: ["c"]))
+    let read = try ChangeSet(json: set.json(nonce: "n"))
+    #expect(read.isFull && read.intervals == set.intervals)
+    #expect(read.contributions == .init(added: ["a\n", "b"], replaced: ["ü"], removed: ["c"]))
+    #expect(
+      try ChangeSet(json: ChangeSet(isFull: true).json(nonce: "n")) == ChangeSet(isFull: true))
     expectFailure(.unsupported) { try ChangeSet(json: ["format": 9]) }
     expectFailure(.damaged) { try ChangeSet(json: ["format": 1]) }
+  }
+
+  @Test("rule 8: changes that follow each other fold into one")
+  func folded() {
+    var folded = FoldedChanges<String>()
+    folded.fold(.init(added: ["new", "brief"], replaced: ["changed"], removed: ["back", "gone"]))
+    folded.fold(.init(added: ["back"], replaced: ["new", "changed"], removed: ["brief"]))
+    let result = folded.result
+    #expect(result.added == ["new"])
+    #expect(result.replaced.sorted() == ["back", "changed"])
+    #expect(result.removed == ["gone"])
   }
 }
 
@@ -196,7 +216,7 @@ struct PublisherTests {
     .apply(
       Publication(
         update: replacing(hour(number), with: staged), consumption: Consumption(run: "r"),
-        changes: ChangeSet(added: [hour(number)])))
+        changes: ChangeSet(intervals: .init(added: [hour(number)]))))
   }
 
   @Test("rule 19: the loser drops its staged files after reading that it lost")

@@ -37,7 +37,7 @@ struct FixtureTests {
       ], run: "r")
   }
 
-  private static let set = ChangeSet(added: [hour(5)], replaced: [hour(6)])
+  private static let set = ChangeSet(intervals: .init(added: [hour(5)], replaced: [hour(6)]))
 
   @Test(
     "writing the fixture",

@@ -2,6 +2,7 @@ import Core
 import Engines
 import Foundation
 import Kernels
+import Lake
 import Project
 import Stores
 import Testing
@@ -19,6 +20,7 @@ final class TestProject {
   var settings: [(String, String)] = []
   var now = Instant(seconds: 1_704_153_600)  // 2024-01-02T00:00:00Z
   var stores = StoreOpener()
+  var limits = BatchLimits.standard
 
   /// An empty project.
   init() throws {
@@ -80,9 +82,9 @@ final class TestProject {
   }
 
   func workspace(cancellation: Cancellation = Cancellation()) throws -> Workspace {
-    try Workspace(
-      project: load(),
-      context: .init(clock: .starting(at: now), cancellation: cancellation))
+    var context = Workspace.Context(clock: .starting(at: now), cancellation: cancellation)
+    context.limits = limits
+    return try Workspace(project: load(), context: context)
   }
 
   @discardableResult
@@ -141,6 +143,9 @@ struct NoEngine: Engine {
   struct Asked: Error {}
   var name: String { "none" }
   func shape(of sql: String, label: String) throws -> QueryShape { throw Asked() }
+  func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String { throw Asked() }
   func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

@@ -140,4 +140,40 @@ import Testing
   func places(_ sql: String, _ name: String, _ expected: String?) {
     #expect(SQLNames.mark(of: name, in: sql).map { "\($0.line):\($0.column)" } == expected)
   }
+
+  @Test("rule 10: `on` is something that the SQL reads and that knows its changes")
+  func incremental() throws {
+    func found(_ on: String, _ more: String = "", sql: String = "SELECT a FROM logs JOIN seen")
+      throws -> [String]
+    {
+      var files = ["sluice.yaml": ""]
+      files["pipelines/p/pipeline.yaml"] =
+        "sources: {logs: {files: 'x/*.csv', format: csv, columns: {a: int}}}\n"
+      files["pipelines/p/models/m.yaml"] =
+        "kind: append\ncolumns: {a: int}\nincremental: {on: \(on)}\n\(more)"
+      files["pipelines/p/models/m.sql"] = sql
+      files["pipelines/p/models/all.yaml"] = "kind: full\ncolumns: {a: int}"
+      files["pipelines/p/models/all.sql"] = "SELECT a FROM logs"
+      files["pipelines/p/models/seen.yaml"] = "kind: view\ncolumns: {a: int}"
+      files["pipelines/p/models/seen.sql"] = "SELECT a FROM all"
+      return mistakes {
+        _ = try Sandbox(files).load().graph(shape: Self.shape)
+      }
+    }
+    #expect(try found("logs") == [])
+    #expect(
+      try found("log") == [
+        "pipelines/p/models/m.yaml:3:14: 'm' does not read 'log'; did you mean 'logs'?"
+      ])
+    #expect(
+      try found("seen") == [
+        "pipelines/p/models/m.yaml:3:14: 'seen' is a view, which keeps no record of its changes; name a table or a source here"
+      ])
+    #expect(
+      try found("logs", "on_change: keep\n") == [
+        "pipelines/p/models/m.yaml:3:14: a change of 'seen' would build 'm' again, which is to keep its rows (on_change: keep); write inputs: {seen: {on_input_change: ignore}}"
+      ])
+    #expect(
+      try found("logs", "on_change: keep\ninputs: {seen: {on_input_change: ignore}}\n") == [])
+  }
 }

@@ -327,16 +327,41 @@ extension MistakesTests.Case {
 
   static let model: [Self] = [
     .init(
-      "kind: interval", "kind: append",
-      "models/pages.yaml:1:7: 'kind' must be one of view, full, interval, operator, not 'append'"),
+      "kind: interval", "kind: incremental",
+      "models/pages.yaml:1:7: 'kind' must be one of view, full, append, interval, merge, operator, not 'incremental'"
+    ),
     .init(
       "kind: interval\n", "",
-      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full or interval; operator, for one that owns several tables (read, but not run by this version)"
+      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full, append, interval or merge; operator, for one that owns several tables (read, but not run by this version)"
     ),
     .init(
-      "kind: interval", "kind: interval\nincremental: {on: visits}",
-      "models/pages.yaml:2:1: unknown key 'incremental'; known keys: checks, columns, description, inputs, kind, on_definition, operator, outputs, partition_by, sort, tags"
-    ),
+      "kind: interval", "kind: interval\nincremental: {on: visits}\nunique_key: [page]",
+      "models/pages.yaml:2:1: 'incremental' belongs to 'kind: append' and 'kind: merge'",
+      "models/pages.yaml:3:1: 'unique_key' belongs to 'kind: merge'"),
+    .init(
+      "kind: interval", "kind: full\nincrementl: {on: visits}",
+      "pipeline.yaml:14:9: 'pages' has no intervals to make a {partition} of",
+      "models/pages.yaml:2:1: unknown key 'incrementl'; did you mean 'incremental'?"),
+    .init(
+      "kind: interval", "kind: merge",
+      "pipeline.yaml:14:9: 'pages' has no intervals to make a {partition} of",
+      "models/pages.yaml:1:1: 'incremental' is missing here; 'kind: merge' needs it",
+      "models/pages.yaml:1:1: 'unique_key' is missing here; 'kind: merge' needs it"),
+    .init(
+      "kind: interval",
+      "kind: merge\nincremental: {on: visits}\nunique_key: [pge]\norder_by: [viws desc]\ndelete_marker: page",
+      "pipeline.yaml:14:9: 'pages' has no intervals to make a {partition} of",
+      "models/pages.yaml:3:14: there is no column 'pge'; did you mean 'page'?",
+      "models/pages.yaml:4:12: there is no column 'viws'; did you mean 'views'?",
+      "models/pages.yaml:5:16: 'delete_marker' must be a boolean column, not a string"),
+    .init(
+      "kind: interval",
+      "kind: append\nincremental: {on: visits}\non_change: keep\non_definition: rebuild\norder_by: [page]",
+      "models/pages.yaml:3:1: rows that were kept cannot be built again, but 'on_definition' is rebuild; leave on_definition out, and use --full-refresh where the rows may go",
+      "models/pages.yaml:5:1: 'order_by' belongs to 'kind: merge'"),
+    .init(
+      "kind: interval", "kind: append\nincremental: {}",
+      "models/pages.yaml:2:14: 'on' is missing here; add 'on:', a source or table that its SQL reads: only what is new in it is read"),
     .init(
       "kind: interval", "kind: operator",
       "models/pages.yaml:1:1: 'operator' is missing here; 'kind: operator' needs it",

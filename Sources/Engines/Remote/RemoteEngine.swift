@@ -35,6 +35,12 @@ public final class RemoteEngine: Engine {
     try local.shape(of: sql, label: label)
   }
 
+  public func carrying(
+    _ columns: [String], of input: String, through sql: String, label: String
+  ) throws -> String {
+    try local.carrying(columns, of: input, through: sql, label: label)
+  }
+
   public func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

@@ -5,7 +5,7 @@ extension Consumption {
   static let formatVersion: Int64 = 1
 
   private static let knownKeys: Set<String> = [
-    "format", "nonce", "definition", "inputs", "run", "texts", "intervals",
+    "format", "nonce", "definition", "inputs", "run", "texts", "intervals", "pending", "held",
   ]
 
   func json(nonce: String) -> JSON {
@@ -26,7 +26,7 @@ extension Consumption {
           entry.inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
       ])
     }
-    let members: [JSON.Member] = [
+    var members: [JSON.Member] = [
       .init("format", .integer(Consumption.formatVersion)), .init("nonce", .string(nonce)),
       .init("run", .string(run)),
       .init(
@@ -40,6 +40,18 @@ extension Consumption {
         "inputs", .object(inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) })),
       .init("texts", .array(texts.texts.map(JSON.string))), .init("intervals", .array(rows)),
     ]
+    if !pending.isEmpty {
+      members.append(.init("pending", .array(pending.map(JSON.string))))
+    }
+    if !held.isEmpty {
+      members.append(
+        .init(
+          "held",
+          [
+            "contributions": .array(held.contributions.map(JSON.string)),
+            "intervals": .array(held.intervals.map(\.microseconds)),
+          ]))
+    }
     return .object(members + unknown)
   }
 
@@ -64,6 +76,11 @@ extension Consumption {
         ) { first, _ in first }),
       run: json["run"]?.string ?? "")
     inputs = try Consumption.positions(json["inputs"])
+    pending = (json["pending"]?.array ?? []).compactMap(\.string)
+    held.contributions = (json["held"]?["contributions"]?.array ?? []).compactMap(\.string)
+    for pair in json["held"]?["intervals"]?.array ?? [] {
+      held.intervals.append(try Interval(microseconds: pair, of: "consumption file"))
+    }
     unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
     for row in rows {
       guard let cells = row.array, cells.count >= 7, let start = cells[0].integer,
@@ -166,23 +183,48 @@ extension JSON {
   }
 }
 
+extension Interval {
+  /// `[start, end]`.
+  fileprivate var microseconds: JSON {
+    .array([.integer(start.microseconds), .integer(end.microseconds)])
+  }
+
+  fileprivate init(microseconds pair: JSON, of file: String) throws(LakeError) {
+    guard let cells = pair.array, cells.count == 2, let start = cells[0].integer,
+      let end = cells[1].integer, start < end
+    else { throw LakeError(.damaged, "an interval of the \(file) does not parse") }
+    self.init(start: Instant(microseconds: start), end: Instant(microseconds: end))
+  }
+}
+
 extension ChangeSet {
   static let formatVersion: Int64 = 1
 
   func json(nonce: String) -> JSON {
     func list(_ intervals: [Interval]) -> JSON {
-      .array(
-        intervals.sorted().map {
-          .array([.integer($0.start.microseconds), .integer($0.end.microseconds)])
-        })
+      .array(intervals.sorted().map(\.microseconds))
     }
-    return [
-      "format": .integer(ChangeSet.formatVersion), "nonce": .string(nonce),
-      "full": .boolean(isFull),
-      "intervals": [
-        "added": list(added), "replaced": list(replaced), "removed": list(removed),
-      ],
+    func list(_ files: [String]) -> JSON { .array(files.sorted().map(JSON.string)) }
+    var members: [JSON.Member] = [
+      .init("format", .integer(ChangeSet.formatVersion)), .init("nonce", .string(nonce)),
+      .init("full", .boolean(isFull)),
+      .init(
+        "intervals",
+        [
+          "added": list(intervals.added), "replaced": list(intervals.replaced),
+          "removed": list(intervals.removed),
+        ]),
     ]
+    if !contributions.isEmpty {
+      members.append(
+        .init(
+          "contributions",
+          [
+            "added": list(contributions.added), "replaced": list(contributions.replaced),
+            "removed": list(contributions.removed),
+          ]))
+    }
+    return .object(members)
   }
 
   init(json: JSON) throws(LakeError) {
@@ -198,16 +240,25 @@ extension ChangeSet {
     func list(_ name: String) throws(LakeError) -> [Interval] {
       var intervals: [Interval] = []
       for pair in lists[name]?.array ?? [] {
-        guard let cells = pair.array, cells.count == 2, let start = cells[0].integer,
-          let end = cells[1].integer, start < end
-        else { throw LakeError(.damaged, "an interval of the change file does not parse") }
-        intervals.append(
-          Interval(start: Instant(microseconds: start), end: Instant(microseconds: end)))
+        intervals.append(try Interval(microseconds: pair, of: "change file"))
       }
       return intervals
     }
+    func files(_ name: String) throws(LakeError) -> [String] {
+      var files: [String] = []
+      for item in json["contributions"]?[name]?.array ?? [] {
+        guard let file = item.string else {
+          throw LakeError(.damaged, "a contribution of the change file does not parse")
+        }
+        files.append(file)
+      }
+      return files
+    }
     self.init(
-      isFull: isFull, added: try list("added"), replaced: try list("replaced"),
-      removed: try list("removed"))
+      isFull: isFull,
+      intervals: .init(
+        added: try list("added"), replaced: try list("replaced"), removed: try list("removed")),
+      contributions: .init(
+        added: try files("added"), replaced: try files("replaced"), removed: try files("removed")))
   }
 }

@@ -85,10 +85,27 @@ public struct Consumption: Sendable, Hashable {
   public var definition: ConsumedDefinition
   /// Of interval models.
   public var intervals: [Interval: ConsumedInterval]
-  /// Of full models: where each input stood, by name.
+  /// Of models without intervals: where each input stood, by name.
   public var inputs: [String: InputPosition]
+  /// Of incremental models: contributions to consume again although they have been.
+  public var pending: [String] = []
+  /// What was undone by hand, and is not done again until it is forgotten.
+  public var held = Held()
   /// The run that published last.
   public var run: String
+  /// Parts of a table that a rollback has taken out (rule 15).
+  public struct Held: Sendable, Hashable {
+    public var contributions: [String]
+    public var intervals: [Interval]
+
+    public init(contributions: [String] = [], intervals: [Interval] = []) {
+      self.contributions = contributions
+      self.intervals = intervals
+    }
+
+    public var isEmpty: Bool { contributions.isEmpty && intervals.isEmpty }
+  }
+
   /// Kept for later versions: keys that this one does not know.
   public var unknown: [JSON.Member] = []
 
@@ -107,17 +124,73 @@ public struct Consumption: Sendable, Hashable {
 public struct ChangeSet: Sendable, Hashable {
   /// Every row may have changed.
   public var isFull: Bool
-  public var added: [Interval]
-  public var replaced: [Interval]
-  public var removed: [Interval]
+  /// Of interval tables.
+  public var intervals: Changed<Interval>
+  /// Of tables whose rows say where they came from: values of `_source_file`.
+  public var contributions: Changed<String>
+
+  /// Parts of a table: those that had no rows before, those whose rows are others now, and those
+  /// that have none any more.
+  public struct Changed<Part: Hashable & Sendable>: Sendable, Hashable {
+    public var added: [Part]
+    public var replaced: [Part]
+    public var removed: [Part]
+
+    public init(added: [Part] = [], replaced: [Part] = [], removed: [Part] = []) {
+      self.added = added
+      self.replaced = replaced
+      self.removed = removed
+    }
+
+    public var isEmpty: Bool { added.isEmpty && replaced.isEmpty && removed.isEmpty }
+  }
 
   public init(
-    isFull: Bool = false, added: [Interval] = [], replaced: [Interval] = [],
-    removed: [Interval] = []
+    isFull: Bool = false, intervals: Changed<Interval> = .init(),
+    contributions: Changed<String> = .init()
   ) {
     self.isFull = isFull
-    self.added = added
-    self.replaced = replaced
-    self.removed = removed
+    self.intervals = intervals
+    self.contributions = contributions
+  }
+}
+
+/// Changes that came one after the other, as one.
+public struct FoldedChanges<Part: Hashable & Sendable>: Sendable {
+  private struct Fate {
+    var wasThere: Bool
+    var isThere: Bool
+  }
+
+  private var fates: [Part: Fate] = [:]
+
+  public init() {}
+
+  public mutating func add(_ part: Part) { set(part, was: false, is: true) }
+  public mutating func replace(_ part: Part) { set(part, was: true, is: true) }
+  public mutating func remove(_ part: Part) { set(part, was: true, is: false) }
+
+  public mutating func fold(_ changes: ChangeSet.Changed<Part>) {
+    for part in changes.removed { remove(part) }
+    for part in changes.replaced { replace(part) }
+    for part in changes.added { add(part) }
+  }
+
+  private mutating func set(_ part: Part, was wasThere: Bool, is isThere: Bool) {
+    fates[part] = Fate(wasThere: fates[part]?.wasThere ?? wasThere, isThere: isThere)
+  }
+
+  /// What became of each part in the end; what came and went again is in none of the lists.
+  public var result: ChangeSet.Changed<Part> {
+    var changed = ChangeSet.Changed<Part>()
+    for (part, fate) in fates {
+      switch (fate.wasThere, fate.isThere) {
+      case (false, true): changed.added.append(part)
+      case (true, true): changed.replaced.append(part)
+      case (true, false): changed.removed.append(part)
+      case (false, false): break
+      }
+    }
+    return changed
   }
 }

@@ -62,7 +62,33 @@ extension Table {
   ///
   /// - Throws: `LakeError` `.foreignCommit`, `.missing`, `.damaged`, `.unsupported`.
   public func consumption() throws -> Consumption? {
-    guard let hash = try consumptionHash() else { return nil }
+    try consumptionHash().map(consumption)
+  }
+
+  /// What it had consumed before other programs changed its rows.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged`, `.unsupported`.
+  public func lastConsumption() throws -> Consumption? {
+    let named = metadata.ancestry().lazy.compactMap { $0[summary: SummaryKey.consumption] }.first
+    return try (named ?? property(SummaryKey.consumption)).map(consumption)
+  }
+
+  /// The newest consumption file that can be read, where the current one cannot, and what was
+  /// published after it; the changes are nil where they are not on record.
+  public func soundConsumption() throws -> (Consumption, [ChangeSet]?)? {
+    for snapshot in metadata.ancestry() {
+      guard let hash = snapshot[summary: SummaryKey.consumption] else { continue }
+      do {
+        let found = try consumption(hash)
+        return (found, try? changes(since: snapshot.id))
+      } catch let error as LakeError where error.code == .missing || error.code == .damaged {
+        continue
+      }
+    }
+    return nil
+  }
+
+  private func consumption(_ hash: String) throws -> Consumption {
     let key = LakeLayout.consumption(id, hash: hash)
     let json = try StateFile.read(key, hash: hash, from: store)
     do {

@@ -150,11 +150,11 @@ enum BoundLength {
 }
 
 /// The order of values of one type, as bounds and partition summaries use it.
-enum ValueOrder {
+public enum ValueOrder {
   /// Strings and binary by bytes; -0.0 before +0.0; NaN after all.
   ///
   /// - Returns: nil where the two are not of one comparable type.
-  static func isLess(_ a: Value, _ b: Value) -> Bool? {
+  public static func isLess(_ a: Value, _ b: Value) -> Bool? {
     switch (a, b) {
     case (.boolean(let x), .boolean(let y)): return !x && y
     case (.integer(let x), .integer(let y)): return x < y

@@ -18,6 +18,26 @@ extension Survey {
       inputs: unit.inputs.positions)
   }
 
+  /// Whether what another run published meanwhile makes this one's rows superfluous.
+  ///
+  /// - Throws: `.conflict` where each has read something newer than the other (rule 13).
+  func isSettled(_ unit: Unit, by now: Remembered?) throws -> Bool {
+    guard let now else { return false }
+    let mine = consumed(by: unit)
+    if now.definition == unit.fingerprint && now.objects == mine.objects
+      && now.inputs == mine.inputs
+    {
+      return true
+    }
+    let order = mine.isBehind(now)
+    if order.behind && order.ahead {
+      throw LakeError(
+        .conflict, "another run published from other versions of the inputs meanwhile",
+        at: Place(model: unit.label), advice: "run again")
+    }
+    return order.behind
+  }
+
   /// What parsing gave for a model's query and those of the views it reads.
   func queries(of node: Graph.Node) throws -> [String: ConsumedQuery] {
     var found: [String: ConsumedQuery] = [:]

@@ -59,6 +59,19 @@ struct DefinitionFingerprint {
         "columns",
         .array(model.columns.fields.map { .array([.string($0.name), .string("\($0.type)")]) })),
     ]
+    if let incremental = model.incremental {
+      members.append(.init("on", .string(incremental.on)))
+    }
+    if model.kind == .merge {
+      members += [
+        .init("unique_key", .array(model.uniqueKey.map(JSON.string))),
+        .init(
+          "order_by",
+          .array(
+            model.orderBy.map { .array([.string($0.column), .boolean($0.isDescending)]) })),
+        .init("delete_marker", model.deleteMarker.map(JSON.string) ?? .null),
+      ]
+    }
     if let native = model.operator {
       // Not the twin: it gives the same rows.
       members.append(

@@ -91,6 +91,10 @@ public enum Reason: Sendable, Hashable, CustomStringConvertible {
   case republished
   case forced
   case fullRefresh
+  /// What an incremental model has not consumed is not on record any more: all of it is read.
+  case historyExpired
+  /// The input that an incremental model reads was itself built again.
+  case inputRebuilt(String)
 
   public var description: String {
     switch self {
@@ -100,6 +104,16 @@ public enum Reason: Sendable, Hashable, CustomStringConvertible {
     case .republished: "published again at the source"
     case .forced: "forced"
     case .fullRefresh: "full refresh"
+    case .historyExpired: "history expired: rebuild"
+    case .inputRebuilt(let name): "input built again: \(name)"
+    }
+  }
+
+  /// Whether an incremental model has to read all of its input again.
+  var isRebuildOfHistory: Bool {
+    switch self {
+    case .historyExpired, .inputRebuilt: true
+    default: false
     }
   }
 }

@@ -85,7 +85,9 @@ struct Planner {
     let library = QueryLibrary(remembered: remembered, parse: parse)
     let graph = try graph(of: Set(pipelines.map(\.name)), library: library)
     var survey = Survey(
-      project: project, graph: graph, library: library, now: workspace.context.clock.now())
+      project: project, graph: graph, library: library, now: workspace.context.clock.now(),
+      lake: workspace.lake)
+    survey.limits = workspace.context.limits
     survey.tables = tables
     if let addresses = selection.events {
       let selected = Set(pipelines.map(\.name))
@@ -215,7 +217,9 @@ struct Planner {
       return []
     }
     guard node.model.kind == .interval else {
-      return [try survey.unit(node, nil, selection: selection, running: running)]
+      var unit = try survey.unit(node, nil, selection: selection, running: running)
+      refuseUnlessRowwise(&unit)
+      return [unit]
     }
     let asked = try intervals(of: pipeline, selection, survey)
     let id = TableID(node.model.pipeline, node.model.name)
@@ -235,6 +239,26 @@ struct Planner {
       try survey.unit(node, $0, selection: selection, running: running)
     }
     return (units + republished).sorted { $0.interval! < $1.interval! }
+  }
+
+  /// Rule 10, where the text is not the one that was found to be row-wise before.
+  private func refuseUnlessRowwise(_ unit: inout Survey.Unit) {
+    guard case .run = unit.action, unit.before?.definition != unit.fingerprint else { return }
+    do {
+      try checkRowwise(unit.node)
+    } catch {
+      let known = failure(error, model: unit.label)
+      unit.obstacle = known
+      unit.action = .blocked(known.description)
+    }
+  }
+
+  /// - Throws: `EngineError` `.badQuery` where an incremental model's SQL cannot be applied to
+  ///   parts of its input.
+  func checkRowwise(_ node: Graph.Node) throws {
+    guard let incremental = node.model.incremental, let sql = node.model.sql else { return }
+    _ = try workspace.engine.carrying(
+      Provenance.names, of: incremental.on, through: sql.text, label: sql.displayPath)
   }
 
   private func mayBeRepublished(

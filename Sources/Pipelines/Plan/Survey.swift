@@ -31,6 +31,10 @@ struct Survey: Sendable {
   let graph: Graph
   let library: QueryLibrary
   let now: Instant
+  /// For the history of logs, read where something is new.
+  let lake: Lake
+  /// What one commit of an incremental model holds at most.
+  var limits = BatchLimits.standard
   var sources: [SourceKey: SourceView] = [:]
   var tables: [TableID: TableView] = [:]
   /// Sources that could not be looked at.
@@ -87,7 +91,8 @@ struct Survey: Sendable {
       switch leaf {
       case .source(let pipeline, let source):
         guard let view = sources[SourceKey(pipeline: pipeline, source: source)] else { continue }
-        add(view, name, interval, to: &inputs)
+        add(
+          view, name, interval, isIncremental: name == node.model.incremental?.on, to: &inputs)
       case .table(let id):
         let view = tables[id]
         let upstream = graph[id.description]?.model
@@ -109,12 +114,13 @@ struct Survey: Sendable {
   }
 
   private func add(
-    _ view: SourceView, _ name: String, _ interval: Interval?, to inputs: inout UnitInputs
+    _ view: SourceView, _ name: String, _ interval: Interval?, isIncremental: Bool,
+    to inputs: inout UnitInputs
   ) {
     let source = view.source.name
     guard let interval, case .intervals(let settings) = view.source.origin else {
       inputs.positions[name] = .log(number: view.state.number, definition: view.state.definition)
-      inputs.files[source] = view.state
+      if !isIncremental { inputs.files[source] = view.state }
       if view.state.files.isEmpty && view.state.number == 0 {
         inputs.missing.append(view.source.address)
       }
@@ -150,7 +156,7 @@ struct Survey: Sendable {
     var unit = Unit(
       node: node, interval: interval, inputs: inputs(of: node, interval),
       fingerprint: fingerprint, action: .upToDate, before: remembered(id, interval))
-    guard let reason = reason(for: unit, selection, running) else {
+    guard let reason = try reason(for: &unit, selection, running) else {
       // Nothing would run, as far as is known; what hides the rest must be told all the same.
       unit.obstacle = tables[id]?.problem ?? hiddenInput(of: unit)
       if let obstacle = unit.obstacle { unit.action = .blocked(obstacle.description) }
@@ -225,6 +231,13 @@ struct Survey: Sendable {
       if let obstacle = obstacles[key] { return obstacle }
       if let obstacle = sources[key]?.obstacle(to: unit.interval) { return obstacle }
     }
+    if reason.isRebuildOfHistory, unit.node.model.onChange == .keep {
+      return PipelineError(
+        .historyExpired,
+        "what is new in its input cannot be told from what it has consumed (\(reason))", at: place,
+        advice: "its rows are to be kept (on_change: keep); where they may go, build it again "
+          + "with --full-refresh")
+    }
     if case .definitionChanged = reason, unit.node.model.onDefinition == .fail {
       return PipelineError(
         .definitionChanged, "the model's definition changed since its rows were published",
@@ -234,7 +247,46 @@ struct Survey: Sendable {
     return nil
   }
 
+  /// Why the unit runs, and what it then consumes.
   private func reason(
+    for unit: inout Unit, _ selection: Selection, _ running: Set<String>
+  ) throws -> Reason? {
+    guard let incremental = unit.node.model.incremental else {
+      return wholeReason(for: unit, selection, running)
+    }
+    let on = incremental.on
+    var reason = wholeReason(for: unit, selection, running)
+    // Rows of what is not known to be consumed are there already, or may be.
+    let isForgotten = unit.before != nil && unit.before?.inputs[on] == nil
+    let rebuilds = isForgotten || reason != nil && (reason != .new || tables[unit.id]?.table != nil)
+    if reason == nil {
+      let isRunning =
+        if case .table(let pipeline, let model, _) = unit.node.inputs[on] {
+          running.contains("\(pipeline).\(model)")
+        } else { false }
+      let isPending = tables[unit.id]?.consumption?.pending.isEmpty == false
+      guard isRunning || isPending || unit.before?.inputs[on] != unit.inputs.positions[on] else {
+        return nil
+      }
+      reason =
+        isForgotten && unit.node.model.onChange == .keep ? .historyExpired : .inputChanged([on])
+      // What it will have done is not known yet.
+      if isRunning { return reason }
+    }
+    switch try delta(of: unit, on, isRebuild: rebuilds) {
+    case .delta(let delta): unit.inputs.take(delta)
+    case .nothing: break
+    case .expired: reason = .historyExpired
+    case .rebuilt: reason = .inputRebuilt(on)
+    }
+    if unit.inputs.delta == nil, case .delta(let delta) = try delta(of: unit, on, isRebuild: true) {
+      unit.inputs.take(delta)
+    }
+    return reason
+  }
+
+  /// Why the unit runs as far as its definition and the inputs go that it reads whole.
+  private func wholeReason(
     for unit: Unit, _ selection: Selection, _ running: Set<String>
   ) -> Reason? {
     if selection.fullRefresh { return unit.before == nil ? .new : .fullRefresh }
@@ -243,7 +295,9 @@ struct Survey: Sendable {
     if let reason = objectsMoved(unit, before) { return reason }
     var moved: [String] = []
     for (name, leaf) in graph.leaves(of: unit.node) {
-      guard unit.node.model.settings(ofInput: name).onInputChange == .rebuild else { continue }
+      guard unit.node.model.settings(ofInput: name).onInputChange == .rebuild,
+        name != unit.node.model.incremental?.on
+      else { continue }
       if let position = unit.inputs.positions[name] {
         let isRunning =
           if case .table(let id) = leaf { running.contains(id.description) } else { false }

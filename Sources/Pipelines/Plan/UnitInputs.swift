@@ -10,13 +10,22 @@ struct UnitInputs: Sendable {
   var positions: [String: InputPosition] = [:]
   /// All files of sources that are read whole, by source; packed until they are read.
   var files: [String: LogState] = [:]
+  /// What is new in the input of an incremental model.
+  var delta: Delta?
   /// Addresses that are waited for.
   var missing: [String] = []
   /// Inputs that are tables which are not there yet.
   var absent: [String] = []
 
+  /// Consumes a delta: the input will stand where it ends.
+  mutating func take(_ delta: Delta) {
+    positions[delta.input] = delta.position
+    self.delta = delta
+  }
+
   var fileCount: Int {
     objects.values.reduce(0) { $0 + $1.count } + files.values.reduce(0) { $0 + $1.files.count }
+      + (delta?.files.count ?? 0)
   }
 
   /// All objects of one source.
@@ -27,6 +36,7 @@ struct UnitInputs: Sendable {
   var byteCount: Int64 {
     objects.values.joined().reduce(0) { $0 + $1.byteCount }
       + files.values.reduce(0) { $0 + $1.byteCount }
+      + (delta?.files.reduce(0) { $0 + $1.byteCount } ?? 0)
   }
 }
 

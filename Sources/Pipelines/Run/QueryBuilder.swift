@@ -28,6 +28,8 @@ struct QueryBuilder {
   let rejects: RejectLog
   /// Told fetched bytes: done, total.
   let progress: (Int64, Int64) -> Void
+  /// What an incremental model reads of its input; the query's rows then carry their provenance.
+  var delta: Delta?
 
   var cancellation: Cancellation { workspace.context.cancellation }
 
@@ -50,8 +52,17 @@ struct QueryBuilder {
       throw PipelineError(
         .unavailable, "the model has no SQL", at: Place(model: node.model.qualifiedName))
     }
+    var text = sql.text
     var inputs: [String: Query.Input] = [:]
     for (name, input) in node.inputs.sorted(by: { $0.key < $1.key }) {
+      if let delta, name == delta.input,
+        node.model.qualifiedName == unit.node.model.qualifiedName
+      {
+        text = try workspace.engine.carrying(
+          Provenance.names, of: name, through: text, label: sql.displayPath)
+        inputs[name] = try open(delta, &texts, &copies, &tableBytes)
+        continue
+      }
       switch input {
       case .source(let pipeline, let source):
         let opened = try open(pipeline, source, &copies)
@@ -73,15 +84,12 @@ struct QueryBuilder {
       parameters["interval_end"] = .timestamp(interval.end)
     }
     return Query(
-      sql: sql.text, parameters: parameters, inputs: inputs, label: node.model.qualifiedName,
+      sql: text, parameters: parameters, inputs: inputs, label: node.model.qualifiedName,
       file: sql.displayPath)
   }
 
   func files(of id: TableID) throws -> ([DataFile], Schema) {
-    let place = Place(model: unit.label)
-    guard let table = survey.tables[id]?.table else {
-      throw PipelineError(.upstreamFailed, "its input \(id) has no rows yet", at: place)
-    }
+    let table = try table(id)
     let upstream = survey.graph[id.description]?.model
     guard let interval = unit.interval, upstream?.kind == .interval,
       id.pipeline == unit.node.model.pipeline
@@ -111,17 +119,80 @@ struct QueryBuilder {
       throw PipelineError(
         .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
     }
-    let objects = unit.inputs.all(of: name)
-    let local = try copies[name] ?? fetch(objects, of: name, in: pipeline)
-    copies[name] = local
+    return try text(source, of: pipeline, unit.inputs.all(of: name), &copies)
+  }
+
+  private func text(
+    _ source: Source, of pipeline: String, _ objects: [LoggedFile],
+    carriesProvenance: Bool = false, _ copies: inout [String: [LocalCopy]]
+  ) throws -> Text {
+    let local = try copies[source.name] ?? fetch(objects, of: source.name, in: pipeline)
+    copies[source.name] = local
     let files = try zip(objects, local).map { object, copy in
       InputFile(
-        path: copy.path, name: workspace.addresses.address(of: object.key),
-        byteCount: try byteCount(of: object, at: copy))
+        path: copy.path,
+        // Rows set aside are found again by the name that the table's rows have.
+        name: carriesProvenance ? object.key : workspace.addresses.address(of: object.key),
+        byteCount: try byteCount(of: object, at: copy),
+        provenance: .init(file: object.key, batch: Int64(object.batch)))
     }
     return Text(
       files: files, format: try format(of: source),
       rejects: source.malformed == .quarantine ? rejects : nil)
+  }
+
+  // MARK: - The incremental input
+
+  /// The rows that are to be consumed, with the columns of `Provenance`.
+  private func open(
+    _ delta: Delta, _ texts: inout [String: DelimitedSource],
+    _ copies: inout [String: [LocalCopy]], _ tableBytes: inout Int64
+  ) throws -> Query.Input {
+    let query: Query
+    switch delta.origin {
+    case .files(let key, let files):
+      guard let source = workspace.project[pipeline: key.pipeline]?[source: key.source] else {
+        throw PipelineError(
+          .unknownName, "there is no source '\(key.source)'", at: Place(model: unit.label))
+      }
+      let text = try self.text(source, of: key.pipeline, files, carriesProvenance: true, &copies)
+      let opened = try DelimitedSource(
+        files: text.files, format: text.format, rejects: text.rejects, carriesProvenance: true,
+        cancellation: cancellation)
+      texts[source.name] = opened
+      return .batches(opened)
+    case .contributions(let id):
+      let table = try table(id)
+      if delta.isRebuild {
+        let files = try table.dataFiles()
+        tableBytes += files.reduce(0) { $0 + $1.byteCount }
+        return .files(files, schema: table.schema)
+      }
+      let parts = TableParts(table, table.schema, workspace, Place(model: unit.label))
+      query = try parts.rows(of: .contributions(delta.present))
+    case .intervals(let id, let intervals):
+      query = try TableParts.rows(of: intervals, in: table(id))
+    case .whole(let id):
+      let table = try table(id)
+      query = Query(
+        sql: "SELECT *, $file AS \(Provenance.file), NULL::bigint AS \(Provenance.batch), "
+          + "NULL::bigint AS \(Provenance.row) FROM whole",
+        parameters: ["file": .string(id.description)],
+        inputs: ["whole": .files(try table.dataFiles(), schema: table.schema)],
+        label: id.description)
+    }
+    for case .files(let files, _) in query.inputs.values {
+      tableBytes += files.reduce(0) { $0 + $1.byteCount }
+    }
+    return .view(query)
+  }
+
+  private func table(_ id: TableID) throws -> Table {
+    guard let table = survey.tables[id]?.table else {
+      throw PipelineError(
+        .upstreamFailed, "its input \(id) has no rows yet", at: Place(model: unit.label))
+    }
+    return table
   }
 
   /// Brings objects here, or finds them here; each is the version that the log names.
@@ -156,7 +227,8 @@ struct QueryBuilder {
   /// - Throws: `StoreError` `.changed`.
   func expectUnchanged() throws {
     let sources = Set(unit.inputs.objects.keys).union(unit.inputs.files.keys)
-    for logged in sources.flatMap(unit.inputs.all) where logged.landed == nil {
+    let read = sources.flatMap(unit.inputs.all) + (delta?.files ?? [])
+    for logged in read where logged.landed == nil {
       let (store, key) = try workspace.opener.locate(
         workspace.addresses.addressToOpen(logged.key))
       guard store.localPath(key) != nil else { continue }

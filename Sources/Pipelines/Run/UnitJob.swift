@@ -13,6 +13,7 @@ struct UnitJob: Sendable {
   let hooks: HookCaller
   /// At least 1.
   let attempts: Int
+  private static let conflictAttempts = 20
 
   func perform(_ unit: Survey.Unit) -> UnitResult {
     let result =
@@ -44,7 +45,7 @@ struct UnitJob: Sendable {
       status: .failed, reason: reason(of: unit))
     var survey = survey
     var unit = unit
-    for attempt in 1...attempts {
+    for attempt in 1...max(attempts, UnitJob.conflictAttempts) {
       result.attempts = attempt
       do {
         try workspace.context.cancellation.check()
@@ -65,7 +66,10 @@ struct UnitJob: Sendable {
         let known = failure(error, model: unit.label, interval: unit.interval)
         result.failure = known
         result.status = .failed
-        guard known.isTransient && attempt < attempts else { return result }
+        // A lost race says that another run came further: there is less to do each time.
+        let limit =
+          known.qualifiedCode == "lake.conflict" ? UnitJob.conflictAttempts : attempts
+        guard known.isTransient && attempt < limit else { return result }
         workspace.context.log.warning(
           "\(unit.label): attempt \(attempt) failed, trying again: \(known)",
           ("pipeline", .string(unit.node.model.pipeline)),
@@ -85,17 +89,48 @@ struct UnitJob: Sendable {
       status: .failed, reason: result.reason, attempts: attempt)
     var view = survey.tables[unit.id] ?? TableView()
     if case .run = unit.action {
-      try UnitRun(
-        workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt,
-        usesTwin: selection.twin
-      ).apply(&result)
-      view = try workspace.planner.load(unit.id)
+      view = try apply(unit, survey, attempt, &result)
     }
     result.exports = try timed("export", &result) {
       try Exporter(workspace).write(unit, view, run: run.id)
     }
     if case .upToDate = unit.action {
       result.status = result.exports.isEmpty ? .upToDate : .exported
+    }
+  }
+
+  /// Publishes all that is pending; what an incremental model has to consume may take several
+  /// commits, each of which stands for itself.
+  ///
+  /// - Returns: The table after the last.
+  private func apply(
+    _ unit: Survey.Unit, _ survey: Survey, _ attempt: Int, _ result: inout UnitResult
+  ) throws -> TableView {
+    guard var delta = unit.inputs.delta else {
+      if unit.node.model.incremental != nil {
+        throw LakeError(
+          .conflict, "what its input holds changed while it was looked at",
+          at: Place(model: unit.label), advice: "run again")
+      }
+      try UnitRun(
+        workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt,
+        usesTwin: selection.twin
+      ).apply(&result)
+      return try workspace.planner.load(unit.id)
+    }
+    var (unit, survey) = (unit, survey)
+    while true {
+      try DeltaRun(
+        workspace: workspace, survey: survey, unit: unit, delta: delta, run: run, attempt: attempt
+      ).apply(&result)
+      survey.tables[unit.id] = try workspace.planner.load(unit.id)
+      guard !delta.isLast else { return survey.tables[unit.id]! }
+      unit = try survey.unit(unit.node, nil, selection: Selection(), running: [])
+      guard case .run = unit.action, let next = unit.inputs.delta else {
+        if let obstacle = unit.obstacle { throw obstacle }
+        return survey.tables[unit.id]!
+      }
+      delta = next
     }
   }
 
@@ -123,8 +158,11 @@ struct UnitJob: Sendable {
     }
     survey.tables[unit.id] = try planner.load(unit.id)
     var again = try survey.unit(unit.node, unit.interval, selection: selection, running: [])
-    // What has not been published by anyone still has to be, for the reason it had.
-    if again.before == unit.before, case .upToDate = again.action { again.action = unit.action }
+    // What has not been published by anyone still has to be, for the reason it had. What an
+    // incremental model consumes is found anew.
+    if again.before == unit.before, unit.inputs.delta == nil, case .upToDate = again.action {
+      again.action = unit.action
+    }
     unit = again
     if let obstacle = unit.obstacle { throw obstacle }
   }

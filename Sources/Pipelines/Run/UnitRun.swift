@@ -183,7 +183,7 @@ struct UnitRun {
       rebuilds: survey.tables[unit.id]?.problem != nil, cancellation: cancellation
     ) { table, consumption in
       let now = Survey.remembered(consumption, unit.interval)
-      if now != unit.before, try isSettled(by: now) { return .alreadyApplied }
+      if now != unit.before, try survey.isSettled(unit, by: now) { return .alreadyApplied }
       if audit.hasTableScope && table?.currentSnapshot?.id != audited?.currentSnapshot?.id {
         // Rule 18: what was unique beside the rows of then may not be beside those of now.
         try audit.rerun(
@@ -193,26 +193,6 @@ struct UnitRun {
       }
       return .apply(try publication(files, schema, consumption, replaces: now != nil))
     }
-  }
-
-  /// Whether what another run published meanwhile makes this one's rows superfluous.
-  ///
-  /// - Throws: `.conflict` where each has read something newer than the other (rule 13).
-  private func isSettled(by now: Survey.Remembered?) throws -> Bool {
-    guard let now else { return false }
-    let mine = survey.consumed(by: unit)
-    if now.definition == unit.fingerprint && now.objects == mine.objects
-      && now.inputs == mine.inputs
-    {
-      return true
-    }
-    let order = mine.isBehind(now)
-    if order.behind && order.ahead {
-      throw LakeError(
-        .conflict, "another run published from other versions of the inputs meanwhile",
-        at: Place(model: unit.label), advice: "run again")
-    }
-    return order.behind
   }
 
   private func publication(
@@ -226,13 +206,15 @@ struct UnitRun {
       fingerprint: unit.fingerprint, queries: try survey.queries(of: unit.node))
     var changes = ChangeSet()
     if let interval = unit.interval {
+      next.held.intervals.removeAll { $0 == interval }
       next.intervals[interval] = ConsumedInterval(
         definition: unit.fingerprint, run: run.id.rawValue,
         objects: mine.objects.sorted { ($0.source, $0.uri) < ($1.source, $1.uri) },
         inputs: mine.inputs, rowCount: rowCount)
-      if replaces { changes.replaced = [interval] } else { changes.added = [interval] }
+      changes.intervals = replaces ? .init(replaced: [interval]) : .init(added: [interval])
     } else {
       next.inputs = mine.inputs
+      next.intervals = [:]
       changes.isFull = true
     }
     let update = TableUpdate(

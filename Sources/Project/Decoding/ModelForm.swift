@@ -6,7 +6,7 @@ extension Model {
     .object { keys in
       let kind = keys.attempt(
         "kind", Form<Model.Kind>.word,
-        "How new rows replace old ones: view, full or interval; "
+        "How new rows replace old ones: view, full, append, interval or merge; "
           + "operator, for one that owns several tables (read, but not run by this version).",
         isRequired: true)
       let description = keys.optional("description", .text, "What a row is, in a line.")
@@ -16,6 +16,21 @@ extension Model {
       let onDefinition = keys.optional(
         "on_definition", Form<Model.OnDefinition>.word, default: .fail,
         "What to do when this file or its SQL changed: stop, or build the table again.")
+      let incremental = keys.optional(
+        "incremental", .incremental, "kind append and merge: the input it is kept up to date by.")
+      let onChange = keys.optional(
+        "on_change", Form<Model.OnChange>.word, default: .replace,
+        "kind append and merge: what becomes of rows whose file is changed or removed.")
+      let uniqueKey = keys.optional(
+        "unique_key", .list(of: Form<String>.text.located), default: [],
+        "kind merge: the columns that tell rows apart.")
+      let orderBy = keys.optional(
+        "order_by", .list(of: Form<SortKey>.sortKey.located), default: [],
+        "kind merge: of several rows of one key, the last in this order stays; "
+          + "among equals the last of the file whose name sorts last.")
+      let deleteMarker = keys.optional(
+        "delete_marker", Form<String>.text.located,
+        "kind merge: a boolean column, true in rows that say that their key is gone.")
       let sort = keys.optional(
         "sort", .list(of: Form<SortKey>.sortKey.located), default: [],
         "Columns to sort the table's files by; 'name desc' turns one round.")
@@ -37,10 +52,13 @@ extension Model {
       var model = Model(
         name: name, pipeline: pipeline, kind: kind ?? .full, description: description, file: file,
         inputs: Dictionary(inputs.map { ($0.name, $0.value) }) { first, _ in first },
-        onDefinition: onDefinition, sort: sort.map(\.value),
+        onDefinition: onDefinition, incremental: incremental?.value, onChange: onChange,
+        uniqueKey: uniqueKey.map(\.value), orderBy: orderBy.map(\.value),
+        deleteMarker: deleteMarker?.value, sort: sort.map(\.value),
         partitionBy: partitionBy.map(\.value), operator: oper, tags: tags)
       keys.verify { reader in
         for input in inputs { model.inputMarks[input.name] = reader.place(input.mark) }
+        if let incremental { model.incremental?.place = reader.place(incremental.mark) }
         if let kind { refuse(kind, keys) }
         model.outputs = outputs.map { output in
           Model.Output(
@@ -61,6 +79,25 @@ extension Model {
           reader.require(partition: part.value, in: model.columns, part.node)
         }
         if kind == .interval { requireInterval(table.columns, keys, reader) }
+        guard kind == .append || kind == .merge else { return }
+        for key in uniqueKey { reader.require(column: key.value, in: model.columns, key.node) }
+        for key in orderBy {
+          reader.require(column: key.value.column, in: model.columns, key.node)
+        }
+        if let deleteMarker {
+          reader.require(column: deleteMarker.value, in: model.columns, deleteMarker.node)
+          if let type = model.columns[deleteMarker.value]?.type, type != .boolean {
+            reader.fail(
+              .badValue, "'delete_marker' must be a boolean column, not \(type.withArticle)",
+              at: deleteMarker.mark)
+          }
+        }
+        if onChange == .keep && onDefinition == .rebuild {
+          reader.fail(
+            .badValue, "rows that were kept cannot be built again, but 'on_definition' is rebuild",
+            at: keys.mark(of: "on_change") ?? keys.mark,
+            advice: "leave on_definition out, and use --full-refresh where the rows may go")
+        }
       }
       return model
     }
@@ -76,7 +113,13 @@ extension Model {
   }
 
   private static func refuse(_ kind: Model.Kind, _ keys: Keys) {
-    let missing: [String]
+    var missing: [String]
+    let incremental = ["incremental", "on_change"]
+    let merge = ["unique_key", "order_by", "delete_marker"]
+    if kind != .append && kind != .merge {
+      keys.refuse(incremental, because: "belongs to 'kind: append' and 'kind: merge'")
+    }
+    if kind != .merge { keys.refuse(merge, because: "belongs to 'kind: merge'") }
     switch kind {
     case .operator:
       keys.refuse(
@@ -94,6 +137,10 @@ extension Model {
     case .full, .interval:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
       missing = ["columns"]
+    case .append, .merge:
+      keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
+      keys.refuse(["operator"], because: "makes whole intervals or tables, not parts of them")
+      missing = ["columns", "incremental"] + (kind == .merge ? ["unique_key"] : [])
     }
     keys.verify { reader in
       for name in missing where keys.mark(of: name) == nil {
@@ -121,6 +168,17 @@ extension Model {
           at: column.mark)
       }
     }
+  }
+}
+
+extension Form where Value == Located<Model.Incremental> {
+  /// `{on: orders}`.
+  static var incremental: Form {
+    Form<Model.Incremental>.object { keys in
+      Model.Incremental(
+        on: keys.required(
+          "on", .text, "A source or table that its SQL reads: only what is new in it is read."))
+    }.located
   }
 }
 

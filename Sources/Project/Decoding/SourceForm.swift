@@ -195,7 +195,7 @@ extension Reader {
           .badValue, "columns '\(other)' and '\(column.name)' differ only by case", at: column.mark,
           advice: "SQL takes them for one")
       }
-      if ["_source_file", "_source_batch"].contains(column.name.lowercased()) {
+      if Provenance.names.contains(column.name.lowercased()) {
         fail(
           .badValue, "'\(column.name)' is a column that Sluice adds itself", at: column.mark)
       }

@@ -118,7 +118,7 @@ struct Linker {
           .badLayout, "'kind: operator' has no query, but there is \(name).sql",
           at: draft.mark(of: "kind"), advice: "remove it, or choose another kind")
       }
-    case .view, .full, .interval:
+    case .view, .full, .append, .interval, .merge:
       guard draft.files.sql == nil else { return }
       if draft.files.sparkSQL != nil {
         draft.reader.fail(
