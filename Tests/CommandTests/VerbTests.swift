@@ -37,12 +37,62 @@ final class FakeBackend: Backend {
     return record
   }
   func state(pipelines: [String]) throws -> StateReport { StateTextTests.report }
+  /// What was asked to be mended.
+  private(set) var mended: [String] = []
+  private func mend(_ text: String) -> StateChange {
+    mended.append(text)
+    return StateChange(pipeline: "shop", model: "orders", text: text, isDone: true)
+  }
+  func forget(
+    _ name: String, files: [String], from: Instant?, to: Instant?
+  ) throws -> StateChange {
+    mend(
+      "forget \(name) \(files) \(from.map { "\($0)" } ?? "") \(to.map { "\($0)" } ?? "")")
+  }
+  func repair(pipelines: [String]) throws -> [StateChange] { [mend("repair \(pipelines)")] }
+  func accept(_ name: String) throws -> StateChange { mend("accept \(name)") }
+  func drop(_ name: String) throws -> StateChange { mend("drop \(name)") }
   func check(pipelines: [String]) throws -> [TableCheck] { tables }
   func validate(pipelines: [String]) throws { if let invalid { throw invalid } }
   func maintain(pipelines: [String]) throws -> MaintenanceReport { maintained }
 }
 
 @Suite("Verbs") struct VerbTests {
+  @Test(
+    "state shows, and mends what is named",
+    arguments: [
+      ("state forget shop.orders", "forget shop.orders []  "),
+      (
+        "state forget shop.orders --file a.csv --file b.csv",
+        "forget shop.orders [\"a.csv\", \"b.csv\"]  "
+      ),
+      (
+        "state forget shop.hours --from 2024-01-01 --to 2024-01-02",
+        "forget shop.hours [] 2024-01-01T00:00:00Z 2024-01-02T00:00:00Z"
+      ),
+      ("state repair", "repair []"), ("state repair shop", "repair [\"shop\"]"),
+      ("state accept shop.orders", "accept shop.orders"), ("state drop shop.old", "drop shop.old"),
+    ])
+  func mends(line: String, expected: String) throws {
+    let backend = FakeBackend()
+    let (code, output, _) = try perform(line, on: backend)
+    #expect(code == 0)
+    #expect(backend.mended == [expected])
+    #expect(output == "shop.orders: \(expected)\n")
+    #expect(try perform(line + " --json", on: backend).output.contains("\"changed\":true"))
+  }
+
+  @Test(
+    "state refuses what it cannot mean",
+    arguments: [
+      "state forget", "state drop", "state accept", "state show --file a",
+      "state --from 2024-01-01",
+      "state repair --to 2024-01-01",
+    ])
+  func cannotMend(line: String) {
+    #expect(throws: CommandError.self) { try perform(line, on: FakeBackend()) }
+  }
+
   /// Runs a verb on `backend`; returns what it wrote to standard output and standard error.
   func perform(_ line: String, on backend: FakeBackend) throws -> (
     code: Int32, output: String, errors: String

@@ -17,7 +17,7 @@ extension Flag {
 
   private static let selection: [Flag] = [
     .valued(
-      "from", "TIME", verbs: Verb.withSelection, "Start of the range of intervals (UTC)",
+      "from", "TIME", verbs: Verb.withSelection + [.state], "Start of the range of intervals (UTC)",
       text: """
         `2024-01-01`, `2024-01-01T05` or a full ISO 8601 instant, UTC unless it says otherwise. \
         Alone, it means the one interval that holds it. Without it, the pipeline's default \
@@ -27,10 +27,16 @@ extension Flag {
       options.from = try CommandLineTime.parse(text, option: "--from")
     },
     .valued(
-      "to", "TIME", verbs: Verb.withSelection, "End of the range, not included",
+      "to", "TIME", verbs: Verb.withSelection + [.state], "End of the range, not included",
       text: "Ranges are half-open: `--from 2024-01-01 --to 2024-01-02` is one day."
     ) { options, text in
       options.to = try CommandLineTime.parse(text, option: "--to")
+    },
+    .valued(
+      "file", "NAME", verbs: [.state], "Forget only what this file brought; may be repeated",
+      text: "As the column `_source_file` names it."
+    ) { options, text in
+      options.files.append(try nonEmpty(text, of: "file"))
     },
     .switched("force", verbs: Verb.withSelection, "Run what is selected although it is up to date")
     { $0.force = true },
@@ -149,7 +155,7 @@ extension Flag {
         Every object has a `type`, except the rows of `query`. A failure is reported on standard \
         error as always, and as an object of type `error` on standard output. The other types: \
         `plan` writes `batch`, `unit` and `note`; `run` a `unit` each and a `summary`; `history` \
-        `run`; `state` `source`, `table` and `leftover`; `check` `table`.
+        `run`; `state` `source`, `table` and `leftover`, or `change`; `check` `table`.
         """
     ) { $0.json = true },
   ]

@@ -14,6 +14,8 @@ struct Options: Sendable, Equatable {
   var fullRefresh = false
   var allowRemovals = false
   var twin = false
+  /// Files as `_source_file` names them.
+  var files: [String] = []
   /// A file of event messages; `-` for standard input.
   var event: String?
   var threads: Int?

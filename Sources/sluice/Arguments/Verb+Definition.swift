@@ -85,17 +85,26 @@ extension Verb {
     exits: "2 when there is no such run.")
 
   private static let stateDefinition = VerbDefinition(
-    summary: "Show what each table has consumed",
+    summary: "Show what each table has consumed, and mend it",
     text: """
       Shows the log of every source, what every table has consumed of it, and files in the lake \
-      that nothing refers to, each with its explanation. Changes nothing.
+      that nothing refers to, each with its explanation. That changes nothing.
+
+      `forget` lets a table forget what it has consumed, all of it or what `--file`, or `--from` and \
+      `--to`, say; the next run consumes it again. Rows of an append table go with what is forgotten, \
+      all others stay until they are replaced. `repair` mends what is remembered where files of the \
+      state are gone or damaged. `accept` takes a table as another program has left it. `drop` \
+      deletes a table that no model makes any more.
       """,
-    operands: .pipelines,
+    operands: .pipelines, actions: StateAction.allCases.map(\.rawValue),
     examples: [
       .init("sluice state", "every pipeline"),
       .init("sluice state pageviews --json", "with each interval and the files it came from"),
+      .init("sluice state forget shop.orders --file data/7.csv", "one file, to be read again"),
+      .init("sluice state forget pageviews.top_pages --from 2024-01-01T05", "one interval"),
+      .init("sluice state repair", "every table of the project"),
     ],
-    exits: "")
+    exits: "2 for what cannot be forgotten, accepted or dropped.")
 
   private static let checkDefinition = VerbDefinition(
     summary: "Validate project files; audit published tables again",

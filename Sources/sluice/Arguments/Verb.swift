@@ -32,6 +32,8 @@ struct VerbDefinition: Sendable {
   /// A few sentences on what it does, for `help VERB` and the reference.
   var text: String
   var operands: Operands
+  /// Words that may stand before the operands and say what to do with them.
+  var actions: [String] = []
   var examples: [Example]
   /// What its exit codes mean beyond the common ones.
   var exits: String
@@ -50,6 +52,7 @@ struct VerbDefinition: Sendable {
   /// As usage lines show the operands: `[PIPELINE…]`.
   var usage: String {
     switch operands {
+    case .pipelines where !actions.isEmpty: "[\(actions.joined(separator: "|"))] [NAME…]"
     case .pipelines: "[PIPELINE…]"
     case .one(let name): name
     case .optional(let name): "[\(name)]"

@@ -9,6 +9,10 @@ protocol Backend {
   func history(limit: Int) throws -> [JSON]
   func historyRecord(run: String) throws -> JSON
   func state(pipelines: [String]) throws -> StateReport
+  func forget(_ name: String, files: [String], from: Instant?, to: Instant?) throws -> StateChange
+  func repair(pipelines: [String]) throws -> [StateChange]
+  func accept(_ name: String) throws -> StateChange
+  func drop(_ name: String) throws -> StateChange
   func check(pipelines: [String]) throws -> [TableCheck]
   func maintain(pipelines: [String]) throws -> MaintenanceReport
   func validate(pipelines: [String]) throws
