@@ -72,7 +72,8 @@ public struct TableUpdate: Sendable {
   /// A commit that changes no row: what it publishes is in its state files.
   public static func keepingRows(of table: Table, time: Instant) -> TableUpdate {
     TableUpdate(
-      schema: table.schema, partitionBy: table.partitionColumns, sort: table.sortColumns, time: time)
+      schema: table.schema, partitionBy: table.partitionColumns, sort: table.sortColumns, time: time
+    )
   }
 
   var replacesAllRows: Bool { if case .all = removal { true } else { false } }

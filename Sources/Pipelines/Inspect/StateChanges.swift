@@ -241,7 +241,10 @@ extension Workspace {
       let location = lake.staging(id, run: RunID(start: context.clock.now()), part: "kept")
       let kept = try engine.compute(
         parts.others(than: keys, in: affected),
-        into: Output(schema: table.schema, location: location), cancellation: context.cancellation,
+        into: Output(
+          schema: table.schema, location: location,
+          sort: table.sortColumns.map { .init($0.column, isDescending: $0.isDescending) },
+          partition: table.partitionColumns), cancellation: context.cancellation,
         progress: { _ in })
       return (affected.isEmpty ? .none : .files(affected.map(\.path)), kept)
     }

@@ -197,6 +197,13 @@ extension Survey {
   }
 }
 
+extension Model {
+  /// The columns of its table: its own, and where each row came from.
+  var tableColumns: Schema {
+    incremental == nil ? columns : Schema(columns.fields + Provenance.fields)
+  }
+}
+
 extension Model.Kind {
   /// Whether commits of such a table say which parts of it they changed.
   var hasParts: Bool { self == .append || self == .merge || self == .interval }

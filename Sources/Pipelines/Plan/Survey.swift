@@ -191,7 +191,9 @@ struct Survey: Sendable {
     guard !model.columns.fields.isEmpty,
       let table = tables[TableID(model.pipeline, model.name)]?.table
     else { return [] }
-    return try table.schemaChanges(to: model.columns, replacesAllRows: model.kind == .full)
+    // A changed model that is kept up to date by parts is built again as a whole.
+    return try table.schemaChanges(
+      to: model.tableColumns, replacesAllRows: model.kind == .full || model.incremental != nil)
   }
 
   /// Why it is not known whether an input that matters has changed.

@@ -38,7 +38,7 @@ struct DeltaRun {
     defer { progress.finish(task: unit.label) }
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
     let schema = try Table.schema(
-      for: DeltaRun.columns(of: model), over: base, replacesAllRows: delta.isRebuild)
+      for: model.tableColumns, over: base, replacesAllRows: delta.isRebuild)
     var staged: [DataFile] = []
     do {
       let rows = try contributions(schema, rejects, &staged, &result)
@@ -73,11 +73,6 @@ struct DeltaRun {
     }
   }
 
-  /// The model's own columns, and where each row came from.
-  static func columns(of model: Model) -> Schema {
-    Schema(model.columns.fields + Provenance.fields)
-  }
-
   /// What the table's files are sorted by, so that its parts are found in few of them.
   var sort: [Output.SortKey] {
     if !model.sort.isEmpty {
@@ -97,7 +92,7 @@ struct DeltaRun {
       query,
       into: Output(
         schema: schema,
-        location: staging(part), sort: sort),
+        location: staging(part), sort: sort, partition: model.partitionBy),
       cancellation: cancellation,
       progress: { [label = unit.label] share in
         progress.report(task: label, step: "compute", done: Int64(share * 1000), total: 1000)
@@ -274,7 +269,8 @@ struct DeltaRun {
     let consumed = Set(delta.present + delta.gone)
     next.held.contributions.removeAll { delta.isRebuild || consumed.contains($0) }
     let update = TableUpdate(
-      schema: schema, sort: sort.map { SortColumn($0.column, isDescending: $0.isDescending) },
+      schema: schema, partitionBy: model.partitionBy,
+      sort: sort.map { SortColumn($0.column, isDescending: $0.isDescending) },
       added: change.rows + change.kept,
       removal: change.removed.map { $0.isEmpty ? .none : .files($0.map(\.path)) } ?? .all,
       time: workspace.context.clock.now())
