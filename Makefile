@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench bench-plan clean
+.PHONY: help setup build demo test lint format bench bench-plan bench-commit clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
@@ -61,6 +61,12 @@ bench-plan: build ## planning over a million objects of which a hundred changed
 	@rm -rf .bench/planning && mkdir -p .bench/planning
 	@.build/release/bench-planning prepare .bench/planning
 	@.build/release/bench-planning plan .bench/planning
+
+# COMMIT_SNAPSHOTS and COMMIT_FILES set the size of the table.
+bench-commit: ## publishing one more batch to a large table, against pyiceberg's append
+	@scripts/setup test
+	@SLUICE_BENCH_COMMIT=$${PWD}/.bench/commit "$(SWIFT)" test -c release -Xswiftc -enable-testing \
+	  --disable-xctest --filter CommitCostTests 2>&1 | grep -E "commit:|error|✘"
 
 clean: ## removes what was built and what the demo made; keeps .deps
 	@rm -rf .build .bench .sluice demo

@@ -46,7 +46,7 @@ let package = Package(
     .target(
       name: "Transport", dependencies: ["Core", "Kernels", "CCurl", "CCrypto", "CExpat"]),
     .target(name: "Stores", dependencies: ["Core", "Kernels", "Transport"]),
-    .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores"]),
+    .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores", "Transport"]),
     .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),
     .target(name: "Auditing", dependencies: ["Core", "Project", "Engines", "Lake"]),
     .target(name: "Operators", dependencies: ["Core", "Kernels", "Formats"]),
@@ -77,7 +77,9 @@ let package = Package(
     .testTarget(name: "ProjectTests", dependencies: ["Project"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
     .testTarget(name: "StoresTests", dependencies: ["Stores", "Transport", "TestSupport"]),
-    .testTarget(name: "LakeTests", dependencies: ["Engines", "Lake"]),
+    .testTarget(
+      name: "LakeTests",
+      dependencies: ["Engines", "Kernels", "Lake", "Stores", "TestSupport", "Transport"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
     .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
     .testTarget(

@@ -28,6 +28,10 @@ extension Failure.Code where Domain == LakeDomain {
   public static var tooManyRemovals: Self { .init(rawValue: "tooManyRemovals") }
   /// The run is older than half the grace period and may not publish.
   public static var tooOld: Self { .init(rawValue: "tooOld") }
+  /// A catalog that refuses who asks.
+  public static var denied: Self { .init(rawValue: "denied") }
+  /// A catalog that does not do what is asked, and says so.
+  public static var refused: Self { .init(rawValue: "refused") }
   /// A caller's request that no table can meet.
   public static var invalid: Self { .init(rawValue: "invalid") }
 }

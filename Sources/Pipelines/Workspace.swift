@@ -4,6 +4,7 @@ import Lake
 import Project
 import Stores
 import Synchronization
+import Transport
 
 /// A loaded project with everything that working on it needs. Making one reads nothing, and the
 /// engine is loaded only when something is to be computed or parsed.
@@ -63,7 +64,10 @@ public final class Workspace: Sendable {
     self.context = context
     self.opener = opener
     self.engine = engine
-    lake = Lake(store: try lakeStore ?? opener.open(project.lake), clock: context.clock)
+    let store = try lakeStore ?? opener.open(project.lake)
+    lake = Lake(
+      store: store, clock: context.clock,
+      catalog: project.catalog.catalog(in: store, opener: opener, clock: context.clock))
     self.cache = cache
     addresses = Addresses(
       folder: project.directory, sources: project.pipelines.flatMap(\.sources))
@@ -133,5 +137,32 @@ public final class Workspace: Sendable {
     for node in graph.nodes where names.contains(node.model.pipeline) {
       try planner.checkRowwise(node)
     }
+  }
+}
+
+extension CatalogSettings {
+  /// The catalog that the project names; nil for the lake's own.
+  fileprivate func catalog(
+    in store: any Store, opener: StoreOpener, clock: Clock
+  ) -> (any Catalog)? {
+    guard case .rest(let settings) = self else { return nil }
+    var identity = RestSettings.Identity.nobody
+    var aws: (any AWSCredentialSource)?
+    if let token = settings.token {
+      identity = .bearer(token)
+    } else if let credential = settings.credential, let colon = credential.firstIndex(of: ":") {
+      identity = .client(
+        id: String(credential[..<colon]),
+        secret: String(credential[credential.index(after: colon)...]),
+        endpoint: settings.oauthURI, scope: settings.scope)
+    } else if let service = settings.sigV4Service, let region = settings.region {
+      identity = .aws(service: service, region: region)
+      aws = AWSCredentialChain(environment: AWSEnvironment(variable: processEnvironment))
+    }
+    return RestCatalog(
+      RestSettings(
+        uri: settings.uri, warehouse: settings.warehouse, prefix: settings.prefix,
+        identity: identity),
+      store: store, opener: opener, clock: clock, policy: RetryPolicy(clock: clock), aws: aws)
   }
 }

@@ -6,7 +6,7 @@ public struct Project: Sendable {
   public var directory: String
   /// Where tables live: an absolute path, or a URI such as `s3://bucket/lake`.
   public var lake: String
-  public var catalog: CatalogKind
+  public var catalog: CatalogSettings
   public var engine: EngineSettings
   public var cache: CacheSettings
   public var maintenance: MaintenanceSettings
@@ -18,7 +18,7 @@ public struct Project: Sendable {
   public var pipelines: [Pipeline]
 
   public init(
-    directory: String, lake: String, catalog: CatalogKind, engine: EngineSettings,
+    directory: String, lake: String, catalog: CatalogSettings, engine: EngineSettings,
     cache: CacheSettings, maintenance: MaintenanceSettings = MaintenanceSettings(),
     leases: Bool = true, profile: String?, pipelines: [Pipeline]
   ) {
@@ -37,9 +37,46 @@ public struct Project: Sendable {
 }
 
 /// How tables are found and committed.
-public enum CatalogKind: String, Sendable, CaseIterable {
+public enum CatalogSettings: Sendable, Hashable {
+  public enum Kind: String, Sendable, CaseIterable { case storage, rest }
+
   /// Metadata files in the lake itself.
   case storage
+  /// A server that speaks Iceberg's REST protocol.
+  case rest(RestCatalogSettings)
+}
+
+/// Where an Iceberg REST catalog is, and who asks.
+public struct RestCatalogSettings: Sendable, Hashable {
+  public var uri: String
+  public var warehouse: String?
+  public var prefix: String?
+  /// A bearer token.
+  public var token: String?
+  /// `id:secret`, for OAuth 2 client credentials.
+  public var credential: String?
+  /// The token endpoint; nil is the catalog's own.
+  public var oauthURI: String?
+  public var scope: String
+  /// The service that requests are signed for with AWS credentials: `glue`, `s3tables`.
+  public var sigV4Service: String?
+  public var region: String?
+
+  public init(
+    uri: String, warehouse: String? = nil, prefix: String? = nil, token: String? = nil,
+    credential: String? = nil, oauthURI: String? = nil, scope: String = "catalog",
+    sigV4Service: String? = nil, region: String? = nil
+  ) {
+    self.uri = uri
+    self.warehouse = warehouse
+    self.prefix = prefix
+    self.token = token
+    self.credential = credential
+    self.oauthURI = oauthURI
+    self.scope = scope
+    self.sigV4Service = sigV4Service
+    self.region = region
+  }
 }
 
 /// Which engine computes, and with how much of the machine.

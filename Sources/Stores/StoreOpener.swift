@@ -14,6 +14,13 @@ public final class StoreOpener: Sendable {
   private let google: GoogleCredentials
   private let s3 = Mutex<S3Service?>(nil)
   private let opened = Mutex<[String: any Store]>([:])
+  private let lent = Mutex<[String: Lent]>([:])
+
+  /// What opens the addresses below a prefix, with credentials that are lent.
+  private struct Lent {
+    var variables: [String: String]
+    var opener: StoreOpener
+  }
 
   /// - Parameters:
   ///   - environment: Names credentials and endpoints.
@@ -38,7 +45,7 @@ public final class StoreOpener: Sendable {
   /// - Throws: `.badAddress`.
   public func open(_ uri: String, relativeTo folder: String? = nil) throws -> any Store {
     let uri = try StoreURI(uri, relativeTo: folder)
-    return try open(uri, root: uri.root)
+    return try (lender(of: uri.root) ?? self).open(uri, root: uri.root)
   }
 
   /// The store and the key of one object.
@@ -49,7 +56,29 @@ public final class StoreOpener: Sendable {
   ) throws -> (store: any Store, key: String) {
     let uri = try StoreURI(uri, relativeTo: folder)
     let (root, key) = try uri.split()
-    return (try open(uri, root: root), key)
+    return (try (lender(of: uri.description) ?? self).open(uri, root: root), key)
+  }
+
+  /// From now on opens what lies below `prefix` with other credentials than the environment's, in
+  /// its variables: a catalog lends them for the files of one table.
+  public func lend(_ variables: [String: String], for prefix: String) {
+    lent.withLock { lent in
+      if lent[prefix]?.variables == variables { return }
+      let environment = environment
+      lent[prefix] = Lent(
+        variables: variables,
+        opener: StoreOpener(
+          client: client, policy: policy, environment: { variables[$0] ?? environment($0) },
+          wrap: wrap))
+    }
+  }
+
+  /// Who opens an address, where credentials were lent for it: the one of the longest prefix.
+  private func lender(of address: String) -> StoreOpener? {
+    lent.withLock { lent in
+      lent.filter { address == $0.key || address.hasPrefix($0.key + "/") }
+        .max { $0.key.utf8.count < $1.key.utf8.count }?.value.opener
+    }
   }
 
   func open(_ uri: StoreURI, root: String) throws -> any Store {

@@ -63,7 +63,17 @@ extension MistakesTests.Case {
       "sluice.yaml:1:7: the lake cannot be made of '${lake}'"),
     .init(
       "lake: lake", "catalog: rest",
-      "sluice.yaml:1:10: 'catalog' must be 'storage', not 'rest'"),
+      "sluice.yaml:1:10: a REST catalog needs its address; write catalog: {use: rest, uri: https://…}"
+    ),
+    .init(
+      "lake: lake", "catalog: {use: rest, uri: here, token: a, credential: b, sigv4: glue}",
+      "sluice.yaml:1:10: 'region' is missing here; 'sigv4' needs it",
+      "sluice.yaml:1:27: 'uri' must be a web address such as https://catalog.example.com, not 'here'",
+      "sluice.yaml:1:43: 'token' and 'credential' exclude each other",
+      "sluice.yaml:1:43: 'credential' must be id:secret"),
+    .init(
+      "lake: lake", "catalog: {use: storage, uri: 'https://x'}",
+      "sluice.yaml:1:25: 'uri' belongs to 'use: rest'"),
     .init(
       "lake: lake", "engine: duckdb",
       "sluice.yaml:1:9: 'engine' must be a mapping, not 'duckdb'"),

@@ -65,6 +65,12 @@ public final class PythonTool: @unchecked Sendable {
     }
   }
 
+  /// Sends a line to a server, and waits for the line that it answers.
+  public func ask(_ line: String) throws -> String {
+    try input.fileHandleForWriting.write(contentsOf: Data((line + "\n").utf8))
+    return try firstLine()
+  }
+
   /// Everything that a program prints for that input.
   public func run(_ text: String) throws -> [UInt8] {
     let writing = input.fileHandleForWriting

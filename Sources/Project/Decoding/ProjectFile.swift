@@ -3,7 +3,7 @@ import Core
 /// What `sluice.yaml` says, for the profile in force.
 struct ProjectFile {
   var lake: String
-  var catalog: CatalogKind
+  var catalog: CatalogSettings
   var engine: EngineSettings
   var cache: CacheSettings
   var maintenance: MaintenanceSettings
@@ -19,7 +19,8 @@ struct ProjectFile {
         "Where tables live: a folder, or a URI such as s3://bucket/lake or gs://bucket/lake. Relative to this file."
       ),
       catalog: keys.optional(
-        "catalog", .word, default: .storage, "How tables are found: 'storage', in the lake itself."),
+        "catalog", CatalogSettings.form, default: .storage,
+        "How tables are found: 'storage', in the lake itself, or an Iceberg REST catalog."),
       engine: keys.optional(
         "engine", .object(isOptional: true, engine), "Which engine computes, and with how much.")
         ?? engine(.placeholder),

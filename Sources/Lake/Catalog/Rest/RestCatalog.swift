@@ -1,0 +1,170 @@
+import Core
+import Stores
+import Transport
+
+/// Tables that an Iceberg REST catalog keeps: Polaris, Lakekeeper, Glue, S3 Tables.
+///
+/// A pipeline is a namespace. The files of Sluice's tables lie in the lake, as with the storage
+/// catalog; only which metadata is the newest is the server's to say, so that others may write, too.
+public struct RestCatalog: Catalog {
+  private let rest: RestClient
+  private let store: any Store
+  private let opener: StoreOpener
+  private let clock: Clock
+
+  /// How often an outcome that is not known is looked into.
+  private static let attempts = 5
+
+  /// - Parameter store: The lake's.
+  public init(
+    _ settings: RestSettings, store: any Store, opener: StoreOpener = .shared,
+    client: HTTPClient = .shared, clock: Clock = .system, policy: RetryPolicy = RetryPolicy(),
+    aws: (any AWSCredentialSource)? = nil
+  ) {
+    rest = RestClient(settings, client: client, policy: policy, aws: aws)
+    self.store = store
+    self.opener = opener
+    self.clock = clock
+  }
+
+  public func load(_ id: TableID) throws -> Table? {
+    let answer = try rest.ask(
+      .get, path(id), headers: [("X-Iceberg-Access-Delegation", "vended-credentials")])
+    if answer.status == 404 { return nil }
+    guard answer.isSuccess else { throw rest.refused(answer, "the table \(id)") }
+    return try table(id, answer.body)
+  }
+
+  public func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table {
+    let base = try base ?? create(update, id)
+    guard base.location == store.uri(LakeLayout.table(id)) else {
+      throw LakeError(
+        .invalid, "the catalog keeps the table at \(base.location), outside this lake",
+        at: Place(model: id.description), advice: "such tables can be read, not written")
+    }
+    var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
+    do {
+      try builder.writeFiles()
+      let table = try publish(builder, id, base)
+      return table
+    } catch {
+      if (error as? LakeError)?.code != .ambiguous { try? store.delete(builder.written) }
+      throw error
+    }
+  }
+
+  /// A server mends its own.
+  public func repair(_ table: Table) throws {}
+
+  // MARK: - Committing
+
+  /// The commit is safe to ask for again: it holds for exactly the base's snapshot, so that it is
+  /// done once or not at all, and its snapshot's ID tells whose it is.
+  private func publish(_ builder: CommitBuilder, _ id: TableID, _ base: Table) throws -> Table {
+    let request = RestUpdate.body(id, from: base.metadata, to: builder.metadata)
+    var reason: any Error = conflict(id)
+    for attempt in 0..<RestCatalog.attempts {
+      if attempt > 0 { clock.sleep(Int64.random(in: 50...100) << Int64(attempt), .never) }
+      do {
+        let answer = try rest.ask(.post, path(id), body: request)
+        if answer.isSuccess { return try table(id, answer.body) }
+        if answer.status != 409 && !answer.isUnknown {
+          throw rest.refused(answer, "the commit to \(id)")
+        }
+        reason = rest.refused(answer, "the commit to \(id)")
+      } catch let error as TransportError {
+        // The request may have arrived.
+        reason = error
+      }
+      guard let now = try? load(id) else { continue }
+      if now.metadata.snapshot(builder.snapshotID) != nil { return now }
+      // The base has moved on: a commit on it, still under way or not, can only fail.
+      if now.metadata.currentSnapshotID != base.metadata.currentSnapshotID
+        || now.metadata.currentSchemaID != base.metadata.currentSchemaID
+        || now.metadata.uuid != base.metadata.uuid
+      {
+        throw conflict(id)
+      }
+    }
+    throw LakeError(
+      .ambiguous,
+      "it is not known whether the commit succeeded: "
+        + ((reason as? any AnyFailure)?.message ?? "\(reason)"),
+      at: Place(file: rest.address, model: id.description),
+      advice: "run again: what was published is recognised")
+  }
+
+  private func conflict(_ id: TableID) -> LakeError {
+    LakeError(
+      .conflict, "another commit came first", at: Place(model: id.description),
+      advice: "run again")
+  }
+
+  /// Makes the table without rows; nobody has to see them both at once.
+  private func create(_ update: TableUpdate, _ id: TableID) throws -> Table {
+    let location = store.uri(LakeLayout.table(id))
+    let wanted = try MetadataEvolution.evolve(nil, to: update, id: id, location: location)
+    let namespace = try rest.ask(
+      .post, "namespaces", body: ["namespace": [.string(id.pipeline)], "properties": .object([])])
+    guard namespace.isSuccess || namespace.status == 409 else {
+      throw rest.refused(namespace, "the namespace \(id.pipeline)")
+    }
+    let answer = try rest.ask(
+      .post, "namespaces/\(percentEncoded(id.pipeline))/tables",
+      body: [
+        "name": .string(id.model), "location": .string(location),
+        "schema": SchemaJSON.write(wanted.schema, id: 0),
+        "partition-spec": wanted.partitionSpec.json, "write-order": wanted.sortOrder.json,
+        "stage-create": false,
+        "properties": .object(wanted.properties.map { .init($0.key, .string($0.value)) }),
+      ])
+    if answer.isSuccess { return try table(id, answer.body) }
+    if answer.status == 409 { throw conflict(id) }
+    if answer.isUnknown, let made = try load(id) { return made }
+    throw rest.refused(answer, "a new table \(id)")
+  }
+
+  // MARK: - Reading
+
+  private func path(_ id: TableID) -> String {
+    "namespaces/\(percentEncoded(id.pipeline))/tables/\(percentEncoded(id.model))"
+  }
+
+  private func table(_ id: TableID, _ answer: JSON) throws -> Table {
+    guard let location = answer["metadata-location"]?.string, let json = answer["metadata"] else {
+      throw LakeError(
+        .damaged, "the catalog's answer holds no metadata", at: Place(model: id.description))
+    }
+    let metadata = try TableMetadata(parsing: Array(json.description.utf8), file: location)
+    grant(answer, metadata.location)
+    return Table(
+      id: id, metadata: metadata, version: 0, store: store, loaded: clock.now(),
+      hintedVersion: nil, opener: opener, metadataLocation: location)
+  }
+
+  /// Uses the credentials that the catalog lends for a table's files.
+  private func grant(_ answer: JSON, _ location: String) {
+    var lent = [(location, answer["config"])]
+    for item in answer["storage-credentials"]?.array ?? [] {
+      lent.append((item["prefix"]?.string ?? location, item["config"]))
+    }
+    let names = [
+      ("s3.access-key-id", "AWS_ACCESS_KEY_ID"), ("s3.secret-access-key", "AWS_SECRET_ACCESS_KEY"),
+      ("s3.session-token", "AWS_SESSION_TOKEN"), ("s3.endpoint", "AWS_ENDPOINT_URL_S3"),
+      ("client.region", "AWS_REGION"), ("s3.region", "AWS_REGION"),
+      ("s3.path-style-access", "AWS_S3_FORCE_PATH_STYLE"),
+    ]
+    for (prefix, config) in lent where config?["s3.access-key-id"] != nil {
+      var variables: [String: String] = [:]
+      for (key, variable) in names {
+        if let value = config?[key]?.string { variables[variable] = value }
+      }
+      // Not the token of other keys.
+      variables["AWS_SESSION_TOKEN"] = variables["AWS_SESSION_TOKEN"] ?? ""
+      for name in ["s3.secret-access-key", "s3.session-token"] {
+        if let secret = config?[name]?.string { Redaction.shared.register(secret) }
+      }
+      opener.lend(variables, for: prefix)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import Core
+import Engines
+import Foundation
+import Stores
+import TestSupport
+import Testing
+import Transport
+
+@testable import Lake
+
+/// The catalog against a server of the tests' own, whose tables pyiceberg keeps (rule 23).
+@Suite("REST catalog", .enabled(if: Python.path != nil, "no Python with pyiceberg"))
+struct RestCatalogTests {
+  private let scratch = ScratchLake()
+  private let id = TableID("shop", "sales")
+  private let columns = Schema([
+    Field(name: "n", type: .bigint), Field(name: "name", type: .string),
+  ])
+
+  private final class Server {
+    let tool: PythonTool
+    let uri: String
+
+    init(_ mode: String, in folder: String) throws {
+      mkdir(folder, 0o755)
+      tool = try PythonTool("rest_catalog.py", [folder, mode])
+      uri = "http://127.0.0.1:\(try tool.firstLine())"
+    }
+
+    func fail(_ faults: String...) throws { for fault in faults { _ = try tool.ask(fault) } }
+  }
+
+  private func server(_ mode: String = "nobody") throws -> Server {
+    try Server(mode, in: scratch.path + "/rest")
+  }
+
+  private func catalog(
+    _ server: Server, _ identity: RestSettings.Identity = .nobody,
+    aws: (any AWSCredentialSource)? = nil
+  ) -> RestCatalog {
+    RestCatalog(
+      RestSettings(uri: server.uri + "/", warehouse: "the warehouse", identity: identity),
+      store: scratch.store, opener: StoreOpener(),
+      policy: RetryPolicy(maximumAttempts: 2, baseMilliseconds: 1), aws: aws)
+  }
+
+  private func lake(_ catalog: RestCatalog) -> Lake {
+    Lake(store: scratch.store, clock: .system, catalog: catalog)
+  }
+
+  @Test("a table is made, appended to, evolved and read, and pyiceberg's own client agrees")
+  func whole() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    #expect(try lake.catalog.load(id) == nil)
+    _ = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    var renamed = Schema([
+      Field(name: "title", type: .string), Field(name: "n", type: .bigint),
+      Field(name: "day", type: .date),
+    ])
+    renamed.fields[0].formerNames = ["name"]
+    let table = try lake.publish(
+      "SELECT 2::BIGINT AS n, 'b' AS title, DATE '2024-01-02' AS day", id, renamed,
+      partitionBy: [PartitionColumn("day", .month), PartitionColumn("n", .bucket(4))],
+      sort: [SortColumn("n")])
+    let expected: [JSON] = [
+      ["title": "a", "n": 1, "day": nil], ["title": "b", "n": 2, "day": "2024-01-02"],
+    ]
+    #expect(try table.canonicalRows() == expected)
+    let loaded = try #require(try lake.catalog.load(id))
+    #expect(loaded.metadata.currentSnapshotID == table.metadata.currentSnapshotID)
+    let seen = try Python.run("read_rest.py", [server.uri, id.description])
+    #expect(canonicalRows(seen, ["title", "n", "day"]) == expected)
+    #expect(seen["snapshots"] == 2)
+    #expect(seen["spec"] == [["day_month", "month"], ["n_bucket", "bucket[4]"]])
+    // What others commit is there, and a commit on top of what was before conflicts.
+    _ = try Python.run("read_rest.py", [server.uri, id.description, "append"])
+    let newest = try #require(try lake.catalog.load(id))
+    #expect(newest.history().count == 3)
+    #expect(try newest.rows().count == 3)
+    let update = TableUpdate(
+      schema: newest.schema, partitionBy: newest.partitionColumns, time: .init(seconds: 0))
+    let before = try scratch.keys().count
+    expectFailure(.conflict) { try lake.catalog.commit(update, to: id, base: loaded) }
+    #expect(try scratch.keys().count == before)
+    #expect(try newest.consumptionHash(orForeign: true))
+  }
+
+  @Test(
+    "who asks",
+    arguments: [
+      ("bearer", RestSettings.Identity.bearer("the-token")),
+      ("oauth", .client(id: "me", secret: "s:cret&", endpoint: nil, scope: "catalog")),
+      ("sigv4", .aws(service: "glue", region: "eu-west-1")),
+    ])
+  func identities(_ mode: String, _ identity: RestSettings.Identity) throws {
+    let server = try server(mode)
+    let keys = AWSCredentials(
+      accessKeyID: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    let lake = lake(catalog(server, identity, aws: FixedAWSCredentials(keys)))
+    let table = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    #expect(try table.rows().count == 1)
+    // A stranger learns nothing, and is told so.
+    let failure = expectFailure(.denied) { try catalog(server).load(id) }
+    #expect(failure?.advice?.contains("sluice.yaml") == true)
+    let other = RestSettings.Identity.client(
+      id: "me", secret: "wrong", endpoint: nil, scope: "catalog")
+    if mode == "oauth" {
+      #expect(throws: TransportError.self) { try catalog(server, other).load(id) }
+    }
+  }
+
+  @Test(
+    "lost answers: what was committed is recognised, what was not is committed once",
+    arguments: [
+      ["lost"], ["late"], ["error"], ["error", "lost"], ["conflict"], ["late", "error"],
+    ])
+  func lostAnswers(_ faults: [String]) throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    _ = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    for fault in faults { try server.fail(fault) }
+    let table = try lake.publish("SELECT 2::BIGINT AS n, 'b' AS name", id, columns)
+    #expect(try table.rows().count == 2)
+    #expect(try lake.catalog.load(id)?.history().count == 2)
+  }
+
+  @Test("an outcome that cannot be found out leaves the files alone")
+  func ambiguous() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    _ = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    let before = try scratch.keys(LakeLayout.metadataPrefix(id)).count
+    try server.fail("error", "error", "error", "error", "error")
+    expectFailure(.ambiguous) {
+      try lake.publish("SELECT 2::BIGINT AS n, 'b' AS name", id, columns)
+    }
+    #expect(try scratch.keys(LakeLayout.metadataPrefix(id)).count == before + 2)
+    #expect(try lake.catalog.load(id)?.history().count == 1)
+  }
+
+  @Test("eight writers at once: every row is there once")
+  func race() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    _ = try lake.publish("SELECT 0::BIGINT AS n, 'x' AS name", id, columns)
+    let outcomes = concurrently(Array(1...8), limit: 8) { [id, columns] number in
+      let base = try lake.catalog.load(id)
+      let schema = try Table.schema(for: columns, over: base, replacesAllRows: false)
+      let files = try engine.compute(
+        Query(sql: "SELECT \(number)::BIGINT AS n, 'x' AS name", label: "test"),
+        into: Output(
+          schema: schema,
+          location: lake.staging(
+            id, run: RunID(start: lake.clock.now()), part: "\(number)")),
+        cancellation: .never, progress: { _ in })
+      _ = try lake.publisher.publish(id, staged: files) { table, _ in
+        .apply(
+          Publication(
+            update: TableUpdate(schema: schema, added: files, time: lake.clock.now()),
+            consumption: nil, changes: nil))
+      }
+    }
+    for outcome in outcomes { _ = try outcome.get() }
+    let table = try #require(try lake.catalog.load(id))
+    #expect(
+      Set(try table.rows().map { $0[0] }) == Set((0...8).map { Value.integer($0) }))
+    #expect(table.rowCount == 9)
+  }
+
+  @Test("credentials that the catalog lends open what lies below their prefix")
+  func lent() throws {
+    let moto = try PythonTool("moto_server.py", ["bucket"])
+    let port = try moto.firstLine()
+    // Nothing in the environment leads there.
+    let opener = StoreOpener(environment: { _ in nil })
+    opener.lend(
+      [
+        "AWS_ACCESS_KEY_ID": "lent", "AWS_SECRET_ACCESS_KEY": "lent-secret",
+        "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:\(port)",
+      ], for: "s3://bucket/wh/t")
+    let (store, key) = try opener.locate("s3://bucket/wh/t/data/a")
+    #expect(key == "wh/t/data/a")
+    _ = try store.put(key, .bytes([1, 2, 3]), .absent)
+    let folder = try opener.open("s3://bucket/wh/t/data")
+    #expect(try folder.get("a")?.bytes == [1, 2, 3])
+  }
+}
+
+extension Table {
+  /// Whether a stranger's commit is seen as one.
+  fileprivate func consumptionHash(orForeign: Bool) throws -> Bool {
+    do {
+      _ = try consumptionHash()
+      return !orForeign
+    } catch let error as LakeError {
+      return error.code == .foreignCommit && orForeign
+    }
+  }
+}
