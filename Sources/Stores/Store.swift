@@ -75,6 +75,10 @@ public protocol Store: Sendable {
   /// Removes objects; one that is not there is not an error.
   func delete(_ keys: [String]) throws
 
+  /// The checksum that the store has for all bytes of this version; nil where it has none, or has
+  /// another version by now.
+  func checksum(of object: Object) throws -> ObjectChecksum?
+
   /// The time by the clock that dates the store's objects (rule 22).
   func now() -> Instant
 
@@ -83,6 +87,8 @@ public protocol Store: Sendable {
 }
 
 extension Store {
+  public func checksum(of object: Object) throws -> ObjectChecksum? { nil }
+
   /// This machine's clock.
   public func now() -> Instant { Clock.system.now() }
 

@@ -24,6 +24,28 @@ import Testing
         == "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad")
   }
 
+  @Test("CRC-64/NVME has its catalogue's check value, whole and in pieces", arguments: edgeSizes)
+  func crc64(_ size: Int) {
+    func sum(_ pieces: [[UInt8]]) -> UInt64 {
+      var sum = CRC64NVME()
+      for piece in pieces { piece.withUnsafeBytes { sum.update($0) } }
+      return sum.value
+    }
+    // Greg Cook's catalogue of parametrised CRC algorithms, CRC-64/NVME.
+    #expect(sum([Array("123456789".utf8)]) == 0xAE8B_1486_0A79_9888)
+    #expect(sum([]) == 0)
+    let text = sampleText(10_000)
+    let cut = min(size, text.count)
+    #expect(sum([Array(text[..<cut]), Array(text[cut...])]) == sum([text]))
+    // Bit by bit.
+    var naive = UInt64.max
+    for byte in text[..<cut] {
+      naive ^= UInt64(byte)
+      for _ in 0..<8 { naive = naive >> 1 ^ (naive & 1 == 1 ? 0x9A6C_9329_AC4B_C9B5 : 0) }
+    }
+    #expect(sum([Array(text[..<cut])]) == ~naive)
+  }
+
   @Test("Pieces give the digest of the whole", arguments: edgeSizes)
   func incremental(_ size: Int) {
     let text = sampleText(10_000)

@@ -149,6 +149,22 @@ import Testing
     #expect(try project.lakeListing() == before)
   }
 
+  @Test("a second attempt looks at what failed, and lists nothing")
+  func attempts() throws {
+    let project = try tenFiles()
+    try project.write("data/2.csv", "customer,amount\nann,1\nann,1000\n")
+    // A file that no event named turns out to be another one while it is read.
+    let watched = try Watched(project) { call in
+      call.method == .head && call.key == "5.csv" && call.attempt == 1 ? .fails(.changed) : nil
+    }
+    let report = try watched.workspace.run(
+      Selection(events: [Self.path(project, "data/2.csv")]))
+    #expect(report.status == .done, "\(report.failures)")
+    #expect(report.units.first?.attempts == 2)
+    #expect(watched.calls([.list], below: "data") == [])
+    #expect(try project.rows(total) == ["1016"])
+  }
+
   @Test("a folder where the object was has removed it")
   func folder() throws {
     let project = try tenFiles()

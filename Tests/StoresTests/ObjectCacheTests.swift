@@ -117,6 +117,34 @@ struct ObjectCacheTests {
     #expect(kept.count == 1 && !kept[0].hasSuffix(".part"))
   }
 
+  @Test(
+    "what was put together from two transfers is held to the store's checksum",
+    arguments: StoreKind.all.filter { $0.testDescription != "folder" })
+  func resumedDamaged(kind: StoreKind) throws {
+    let base = try kind.store()
+    let bytes = Array(Self.bytes[..<200_000])
+    let object = try base.put("x", .bytes(bytes), .always)
+    for isSpoilt in [true, false] {
+      let store = FaultStore(
+        wrapping: base, faults: [.init(.read, "x"): .breaks(after: 100_000, .unreachable)])
+      expectFailure(.unreachable) { try cache().fetch(object, from: store) }
+      let part = URL(fileURLWithPath: "\(scratch.path)/\(try #require(kept.first))")
+      var half = try Data(contentsOf: part)
+      #expect(half.count == 100_000)
+      if isSpoilt {
+        half[5] ^= 1
+        let file = try FileHandle(forWritingTo: part)
+        try file.write(contentsOf: half)
+        try file.close()
+        expectFailure(.damaged) { try cache().fetch(object, from: store) }
+        #expect(kept == [])
+      } else {
+        let copy = try cache().fetch(object, from: store)
+        expectSame(contents(copy), bytes)
+      }
+    }
+  }
+
   @Test("a download left over from before the machine started is begun anew")
   func powerCut() throws {
     let store = FaultStore(

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Kernels
 import Synchronization
 import TestSupport
 import Testing
@@ -180,6 +181,61 @@ struct S3FaultTests {
     let store = try proxy.store { if isLarge { $0.blockByteCount = 10_000 } }
     _ = try store.put("x", .bytes(noise(100_000)), .always)
     expectFailure(.damaged) { try store.get("x") }
+  }
+
+  /// Of ones in parts S3 has a checksum of all bytes where their writer asked for one.
+  @Test(
+    "an object in parts is held to the checksum that S3 states",
+    arguments: [
+      ("crc64nvme", "FULL_OBJECT", true), ("crc32c", "FULL_OBJECT", true),
+      ("crc32", "FULL_OBJECT", true), ("sha256", "FULL_OBJECT", true),
+      ("crc32c", "COMPOSITE", false),
+    ])
+  func statedChecksum(name: String, type: String, isHeld: Bool) throws {
+    let bytes = noise(50_000)
+    func sum(_ bytes: [UInt8]) -> String {
+      bytes.withUnsafeBytes { raw -> String in
+        switch name {
+        case "sha256": return base64(sha256(bytes))
+        case "crc64nvme":
+          var sum = CRC64NVME()
+          sum.update(raw)
+          return base64(withUnsafeBytes(of: sum.value.bigEndian) { Array($0) })
+        case "crc32":
+          var sum = CRC32()
+          sum.update(raw)
+          return base64(withUnsafeBytes(of: sum.value.bigEndian) { Array($0) })
+        default:
+          var sum = CRC32C()
+          sum.update(raw)
+          return base64(sum.bytes)
+        }
+      }
+    }
+    let value = sum(bytes)
+    let isSpoilt = Atomic<Bool>(false)
+    let proxy = try S3Proxy { request in
+      guard ["GET", "HEAD"].contains(request.method) else { return nil }
+      return .spoils { reply in
+        reply.headers.removeAll { $0.0.lowercased() == "etag" }
+        reply.headers += [
+          ("ETag", "\"0123456789abcdef0123456789abcdef-7\""), ("x-amz-checksum-\(name)", value),
+          ("x-amz-checksum-type", type),
+        ]
+        if isSpoilt.load(ordering: .relaxed), !reply.body.isEmpty { reply.body[49_000] ^= 4 }
+      }
+    }
+    let store = try proxy.store()
+    _ = try store.put("x", .bytes(bytes), .always)
+    expectSame(try #require(try store.get("x")).bytes, bytes)
+    let object = try #require(try store.head("x"))
+    #expect((try store.checksum(of: object) != nil) == isHeld)
+    isSpoilt.store(true, ordering: .relaxed)
+    if isHeld {
+      expectFailure(.damaged) { try store.get("x") }
+    } else {
+      _ = try store.get("x")
+    }
   }
 
   @Test("an object replaced in the middle of a read has changed")

@@ -200,7 +200,30 @@ public final class ObjectCache: Sendable {
         .damaged, "\(count) bytes came of an object that has \(expected)",
         at: Place(file: store.uri(object.key)), advice: "run again")
     }
+    // Of what comes in one piece, reading has seen to it.
+    if offset > 0 { try verify(object, of: store, in: file, byteCount: count) }
     known.withLock { $0 = $0.map { $0 + count - offset } }
+  }
+
+  /// Compares what was put together from several transfers with the store's checksum.
+  private func verify(
+    _ object: Object, of store: any Store, in file: OpenFile, byteCount: Int64
+  ) throws {
+    guard var checksum = try store.checksum(of: object) else { return }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset: Int64 = 0
+    while offset < byteCount {
+      let count = try file.read(into: buffer, at: offset)
+      guard count > 0 else { break }
+      checksum.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      offset += Int64(count)
+    }
+    guard checksum.matches else {
+      throw StoreError(
+        .damaged, "the fetched bytes do not have the object's checksum",
+        at: Place(file: store.uri(object.key)), advice: "run again")
+    }
   }
 
   /// Writes a piece; where the disk is full, everything that can go makes room first.

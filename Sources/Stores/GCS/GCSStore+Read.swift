@@ -3,6 +3,13 @@ import Kernels
 import Transport
 
 extension GCSStore {
+  public func checksum(of object: Object) throws -> ObjectChecksum? {
+    guard let found = try metadata(object.key), found.generation == object.version.rawValue else {
+      return nil
+    }
+    return found.crc32c.map { ObjectChecksum(crc32c: $0) }
+  }
+
   /// Streams an object. After a break the transfer goes on at the byte where it stopped, of the
   /// same generation; `sink` gets each byte once. A whole object is checked against its CRC-32C.
   public func read(

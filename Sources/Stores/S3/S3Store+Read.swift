@@ -2,6 +2,17 @@ import Core
 import Transport
 
 extension S3Store {
+  /// Asks with HEAD for what S3 has; that of all bytes, also of objects in parts, where it does.
+  public func checksum(of object: Object) throws -> ObjectChecksum? {
+    var request = try request(.head, object.key)
+    request.headers = [("x-amz-checksum-mode", "ENABLED")]
+    let answer = try service.exchange(request)
+    guard answer.isSuccess, s3Version(answer.response["etag"] ?? "") == object.version else {
+      return nil
+    }
+    return ObjectChecksum(object.version, s3: answer.response)
+  }
+
   /// Streams an object. After a break it goes on at the byte where it stopped, with the same version;
   /// `sink` gets each byte once and in order. A large object's later parts come by several requests
   /// at once, through a bounded number of buffers.
@@ -48,7 +59,7 @@ final class S3Reading {
   private var position: Int64
   private var version: Version?
   private var object: Object?
-  private var checksum: S3Checksum?
+  private var checksum: ObjectChecksum?
   /// Where the next byte of the current answer belongs; nil before its head was looked at.
   private var arriving: Int64?
 
@@ -146,7 +157,7 @@ final class S3Reading {
     if object == nil {
       object = current
       version = current.version
-      if !isRanged { checksum = S3Checksum(current.version, response) }
+      if !isRanged { checksum = ObjectChecksum(current.version, s3: response) }
       if current.byteCount >= 0, position < min(end, current.byteCount) {
         limit = opened(current, position..<min(end, current.byteCount))
       }

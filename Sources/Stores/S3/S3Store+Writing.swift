@@ -46,7 +46,7 @@ extension S3Store {
     if let object = try settled(key, answer, condition, nonce) { return object }
     let object = written(key, Int64(bytes.count), answer.response)
     // S3 says what it stored, where it stores it as it is.
-    if let stored = S3Checksum.md5(of: object.version, answer.response),
+    if let stored = ObjectChecksum.md5(of: object.version, answer.response),
       stored != hexText(digest)
     {
       throw StoreError(

@@ -115,6 +115,10 @@ public struct FaultStore: Store {
     }
   }
 
+  public func checksum(of object: Object) throws -> ObjectChecksum? {
+    try base.checksum(of: object)
+  }
+
   public func now() -> Instant { base.now() }
 
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
