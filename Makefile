@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench bench-plan bench-commit clean
+.PHONY: help setup build demo test lint format bench bench-rank bench-plan bench-commit clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
@@ -51,10 +51,14 @@ format: ## formats the Swift files
 	@"$(SWIFT)" format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 # BENCH_LINES sets the size of the hour, BENCH_RUNS how often each contestant runs.
-bench: build ## the hourly job against DuckDB's command and PySpark
+bench: bench-rank bench-plan bench-commit ## all of the benchmarks
+
+# BENCH_HOURS=24 makes it a day, BENCH_ONLY=sluice,twin,duckdb,polars,spark chooses who takes part,
+# BENCH_MEMORY limits Sluice.
+bench-rank: build ## the hourly job against DuckDB's command, Polars and PySpark; then the kernels
 	@scripts/setup bench
 	@.deps/venv-bench/bin/python Benchmarks/bench.py
-	@$(MAKE) bench-plan
+	@.build/release/rank-kernels $$(find .bench/dumps-* -name '*.gz' | head -1)
 
 # BENCH_OBJECTS and BENCH_CHANGED set other numbers.
 bench-plan: build ## planning over a million objects of which a hundred changed

@@ -398,7 +398,7 @@ extension MistakesTests.Case {
       "models/pages.yaml:2:1: 'outputs' belongs to 'kind: operator'"),
     .init(
       "kind: interval", "kind: interval\noperator: {rank: {by: [page], sum: views, top: 1}}",
-      "models/pages.yaml:2:18: 'input' is missing here; add 'input:', the source or model it reads"
+      "models/pages.yaml:2:18: 'input' is missing here; add 'input:', the source it reads, one with columns"
     ),
     .init(
       "kind: interval",

@@ -5,8 +5,8 @@ import Kernels
 final class SumTable {
   private let table: KeyTable
   private var aside: [Int: Int128] = [:]
-  /// Entries that were moved to another table.
-  private var moved: Set<Int> = []
+  /// Entries that were moved to another table: two at most.
+  private var moved: [Int] = []
 
   /// - Parameter copiesKeys: Else keys stay where they are, and must until `removeAll`.
   init(copiesKeys: Bool = true) {
@@ -70,8 +70,9 @@ final class SumTable {
   func move(_ key: UnsafeBufferPointer<UInt8>, to other: SumTable) {
     let hash = hash64(key.start, count: key.count)
     guard let index = table.index(of: key.start, count: key.count, hash: hash),
-      moved.insert(index).inserted
+      !moved.contains(index)
     else { return }
+    moved.append(index)
     move(index, hash, to: other)
   }
 
