@@ -63,6 +63,8 @@ let package = Package(
     .executableTarget(
       name: "bench-planning", dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines"],
       path: "Benchmarks/Planning"),
+    .executableTarget(
+      name: "sluice-fetch", dependencies: ["Core", "Stores"], path: "Benchmarks/fetch"),
 
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(
@@ -70,7 +72,9 @@ let package = Package(
       dependencies: ["CAllocations", "Core", "Formats", "Kernels", "Operators"],
       path: "Benchmarks/rank-kernels"),
 
-    .target(name: "TestSupport", dependencies: ["Core"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["Core", "Kernels", "Transport"],
+      path: "Tests/TestSupport"),
     .testTarget(name: "CoreTests", dependencies: ["Core"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
@@ -92,7 +96,10 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["Core", "Pipelines", "sluice"]),
     .testTarget(
       name: "Integration",
-      dependencies: ["Core", "CZlib", "Stores", "Lake", "sluice", "sluice-sample"],
+      dependencies: [
+        "Core", "CZlib", "Engines", "Lake", "Pipelines", "Project", "Stores", "TestSupport",
+        "Transport", "sluice", "sluice-sample",
+      ],
       exclude: ["README.md"]),
   ],
   swiftLanguageModes: [.v6]

@@ -49,6 +49,11 @@ extension Failure where Domain == TransportDomain {
       case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING,
         CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_SEND_FAIL_REWIND:
         (.interrupted, nil)
+      // What comes is no head of HTTP: the rest of an earlier answer that was longer than it said, or
+      // another kind of server.
+      case CURLE_WEIRD_SERVER_REPLY: (.interrupted, "check the address and the proxy settings")
+      case CURLE_UNSUPPORTED_PROTOCOL where detail.contains("HTTP/0.9"):
+        (.interrupted, "check the address and the proxy settings")
       case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
         (
           .tls,

@@ -174,6 +174,39 @@ struct IntervalTests {
     #expect(try project.run(other).status == .waiting)
   }
 
+  @Test("rule 2: a file that landed damaged is looked at again, once there is a better one")
+  func republishedBeforeItWasRead() throws {
+    let project = try TestProject.pageviews()
+    let text = String(
+      decoding: try project.read("pipelines/pageviews/pipeline.yaml"), as: UTF8.self)
+    try project.write(
+      "pipelines/pageviews/pipeline.yaml",
+      text.replacing("on_republish: ignore", with: "on_republish: rerun\n    land: true"))
+    let selection = Selection(from: try hour("2024-01-01T05"))
+    let packed = gzip(Array(Self.lines.utf8))
+    try project.stage("2024-01-01T05", Array(packed.dropLast(12)))
+    #expect(try project.run(selection).status == .failed)
+    try project.stage("2024-01-01T05", packed)
+    let report = try project.run(selection)
+    #expect(report.units.map(\.status) == [.published], "\(report.failures)")
+    #expect(try project.run(selection).status == .unchanged)
+  }
+
+  @Test("rule 21: the hint of every table is mended, also that of the quarantine")
+  func lostHints() throws {
+    let project = try TestProject.pageviews()
+    try project.stage("2024-01-01T05", Self.lines + "broken\n")
+    let selection = Selection(from: try hour("2024-01-01T05"))
+    #expect(try project.run(selection).status == .done)
+    for model in ["top_pages", "quarantine"] {
+      let hint = "lake/tables/pageviews/\(model)/metadata/version-hint.text"
+      let before = try project.read(hint)
+      try project.remove(hint)
+      #expect(try project.run(selection).status == .unchanged)
+      #expect(try project.read(hint) == before)
+    }
+  }
+
   @Test("rule 2: a file that changes between the look and the read is logged again and read")
   func changedMeanwhile() throws {
     let project = try TestProject.pageviews()

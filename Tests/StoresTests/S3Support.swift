@@ -40,71 +40,27 @@ enum Moto {
 
 /// Stands between a store and moto, and spoils what a test says.
 final class S3Proxy: Sendable {
-  enum Fault: Sendable {
-    /// Answered without asking the server.
-    case answers(WebServer.Reply)
-    /// The server is asked, and the client never hears of it.
-    case losesAnswer
-    /// The server's answer, spoilt.
-    case spoils(@Sendable (inout WebServer.Reply) -> Void)
-  }
+  typealias Fault = FaultProxy.Fault
 
-  let server: WebServer
-  var requests: [WebServer.Request] { server.requests }
+  let proxy: FaultProxy
+  var requests: [WebServer.Request] { proxy.requests }
 
   /// - Parameter schedule: Says what goes wrong with a request; nil lets it pass.
   init(_ schedule: @escaping @Sendable (WebServer.Request) -> Fault?) throws {
-    let address = try Moto.address()
-    server = WebServer { request in
-      let fault = schedule(request)
-      if case .answers(let reply) = fault { return reply }
-      var reply = S3Proxy.forward(request, to: address)
-      switch fault {
-      case .losesAnswer: reply = WebServer.Reply(200, fault: .length(10))
-      case .spoils(let spoil): spoil(&reply)
-      default: break
-      }
-      return reply
-    }
+    proxy = FaultProxy(to: try Moto.address(), schedule)
   }
 
   func store(
     client: HTTPClient = HTTPClient(), _ change: (inout S3Configuration) -> Void = { _ in }
   ) throws -> S3Store {
-    try Moto.store(endpoint: server.address, client: client, change)
+    try Moto.store(endpoint: proxy.address, client: client, change)
   }
 
   /// An error as S3 writes it.
   static func error(
     _ status: Int, _ code: String, _ headers: [(String, String)] = [], extra: String = ""
   ) -> Fault {
-    .answers(
-      WebServer.Reply(
-        status, [("Content-Type", "application/xml")] + headers,
-        text: "<?xml version=\"1.0\"?><Error><Code>\(code)</Code><Message>words</Message>\(extra)"
-          + "</Error>"))
-  }
-
-  private static let client = HTTPClient()
-
-  private static func forward(_ request: WebServer.Request, to address: String) -> WebServer.Reply {
-    let hopByHop = ["host", "content-length", "expect", "connection", "transfer-encoding"]
-    var forwarded = HTTPRequest(
-      HTTPRequest.Method(rawValue: request.method)!, address + request.target,
-      headers: request.headers.filter { !hopByHop.contains($0.key) }.map { ($0.key, $0.value) },
-      body: request.body.isEmpty ? .none : .bytes(request.body))
-    forwarded.isVerbatim = true
-    var body: [UInt8] = []
-    guard let response = try? client.send(forwarded, receive: { body += $1 }) else {
-      return WebServer.Reply(502)
-    }
-    let headers = response.headers.filter {
-      !["content-length", "connection", "transfer-encoding"].contains($0.name.lowercased())
-    }
-    let isHead = request.method == "HEAD"
-    return WebServer.Reply(
-      response.status, headers, body: response.isSuccess ? body : response.errorBody,
-      fault: isHead ? response.contentLength.map { .length(Int($0)) } : nil)
+    .answers(FaultProxy.s3Error(status, code, headers, extra: extra))
   }
 }
 

@@ -1,8 +1,8 @@
 """Accounts for every file of a lake, with pyiceberg and the standard library only.
 
-    audit_lake.py LAKE…
+    audit_lake.py LAKE[=ADDRESS]…
 
-One JSON object a line, a lake each:
+A lake is a folder, or one copied to a folder from an address, such as s3://bucket/lake. One JSON object a line, a lake each:
   tables       rows of each table as text, sorted; its snapshots, versions and live data files
   exports      the folders with a `_SUCCESS`: the files that it names, with their digests found
   referenced   keys that something refers to, or that are what docs/formats says they are
@@ -22,8 +22,9 @@ RUN = re.compile(r"\d{8}T\d{9}-[0-9a-f]{12}")
 
 
 class Lake:
-    def __init__(self, root):
+    def __init__(self, root, address=""):
         self.root = pathlib.Path(root).resolve()
+        self.address = address
         self.keys = {
             str(path.relative_to(self.root))
             for path in self.root.rglob("*") if path.is_file() or path.is_symlink()}
@@ -36,8 +37,19 @@ class Lake:
             self.problems.append(f"{by} names {key}, which is not there")
 
     def key(self, address):
+        if self.address and address.startswith(self.address + "/"):
+            return address[len(self.address) + 1:]
         path = pathlib.Path(address.removeprefix("file://"))
         return str(path.relative_to(self.root))
+
+    def static_table(self, metadata):
+        from pyiceberg.table import StaticTable
+
+        if not self.address:
+            return StaticTable.from_metadata(str(metadata))
+        return StaticTable.from_metadata(str(metadata), {
+            "py-io-impl": "copied_lake.CopiedLake", "copied.from": self.address,
+            "copied.to": str(self.root)})
 
     def report(self):
         for folder in sorted(self.root.glob("tables/*/*")):
@@ -59,8 +71,6 @@ class Lake:
             "unreferenced": sorted(self.keys - self.referenced), "problems": self.problems}
 
     def table(self, folder):
-        from pyiceberg.table import StaticTable
-
         name = str(folder.relative_to(self.root / "tables"))
         newest = newest_metadata(folder)
         metadata = json.loads(newest.read_text())
@@ -75,7 +85,7 @@ class Lake:
                 self.refer(f"state/{name}/{summary['sluice.consumption']}.json.zst", name)
             if "sluice.changes" in summary:
                 self.refer(f"state/{name}/{summary['sluice.changes']}.changes.json.zst", name)
-        static = StaticTable.from_metadata(str(newest))
+        static = self.static_table(newest)
         live = []
         for snapshot in static.snapshots():
             self.refer(self.key(snapshot.manifest_list), name)
@@ -124,4 +134,4 @@ class Lake:
 
 if __name__ == "__main__":
     for lake in sys.argv[1:]:
-        print(json.dumps(Lake(lake).report()))
+        print(json.dumps(Lake(*lake.split("=", 1)).report()))

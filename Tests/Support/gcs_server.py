@@ -188,6 +188,8 @@ def public(item):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "gcs"
+    # Head and body are two writes: the second would wait for the first's acknowledgement.
+    disable_nagle_algorithm = True
 
     def log_message(self, *arguments):
         pass

@@ -15,7 +15,7 @@ import threading
 
 import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 application = DomainDispatcherApplication(create_backend_app)
@@ -29,7 +29,12 @@ def serialized(environ, start_response):
         return [b"".join(application(environ, start_response))]
 
 
-server = make_server("127.0.0.1", 0, serialized, threaded=True)
+class Handler(WSGIRequestHandler):
+    # Head and body are two writes: the second would wait for the first's acknowledgement.
+    disable_nagle_algorithm = True
+
+
+server = make_server("127.0.0.1", 0, serialized, threaded=True, request_handler=Handler)
 port = server.server_port
 threading.Thread(target=server.serve_forever, daemon=True).start()
 client = boto3.client(

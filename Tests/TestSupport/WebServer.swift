@@ -86,8 +86,12 @@ public final class WebServer: Sendable {
     case close(after: Int)
     /// Nothing more comes after that many bytes; the connection stays until the client goes away.
     case hang(after: Int)
-    /// Not even a head comes.
+    /// Not even a head comes, and the connection stays.
     case silence
+    /// Not even a head comes: the connection is reset.
+    case noAnswer
+    /// What comes is no head.
+    case garbage
     /// The head states another length than the body has.
     case length(Int)
     /// No length is stated; the end of the connection ends the body.
@@ -102,14 +106,22 @@ public final class WebServer: Sendable {
 
   private let listener: Int32
   private let answer: @Sendable (Request) -> Reply
+  private let keepsRequests: Bool
   private struct State {
     var requests: [Request] = []
+    /// By method and target.
+    var attempts: [String: Int] = [:]
     var connections = 0
   }
   private let state = Mutex(State())
 
-  /// - Parameter answer: Called for each request, from several threads.
-  public init(_ answer: @escaping @Sendable (Request) -> Reply) {
+  /// - Parameters:
+  ///   - keepsRequests: Whether `requests` is filled; storms of them need not be kept.
+  ///   - answer: Called for each request, from several threads.
+  public init(
+    keepsRequests: Bool = true, _ answer: @escaping @Sendable (Request) -> Reply
+  ) {
+    self.keepsRequests = keepsRequests
     self.answer = answer
     signal(SIGPIPE, SIG_IGN)
     #if canImport(Glibc)
@@ -154,12 +166,10 @@ public final class WebServer: Sendable {
     let stream = Stream(connection)
     while var request = stream.readRequest() {
       state.withLock { state in
-        request.attempt =
-          1
-          + state.requests.count {
-            $0.method == request.method && $0.target == request.target
-          }
-        state.requests.append(request)
+        let attempt = state.attempts["\(request.method) \(request.target)", default: 0] + 1
+        state.attempts["\(request.method) \(request.target)"] = attempt
+        request.attempt = attempt
+        if keepsRequests { state.requests.append(request) }
       }
       guard stream.write(answer(request), for: request) else { break }
     }
@@ -172,7 +182,13 @@ private final class Stream {
   private let descriptor: Int32
   private var buffer: [UInt8] = []
 
-  init(_ descriptor: Int32) { self.descriptor = descriptor }
+  init(_ descriptor: Int32) {
+    self.descriptor = descriptor
+    // Else a body waits until the head before it is acknowledged.
+    var isOn: Int32 = 1
+    setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+  }
 
   func end() { close(descriptor) }
 
@@ -222,6 +238,12 @@ private final class Stream {
     case .silence:
       waitForClient()
       return false
+    case .noAnswer:
+      reset()
+      return false
+    case .garbage:
+      _ = send(Array("more than there is".utf8))
+      return false
     case .length(let stated): length = stated
     case .noLength: length = nil
     case .chunked, .chunkedWithoutEnd: (length, isChunked) = (nil, true)
@@ -261,12 +283,17 @@ private final class Stream {
       _ = send(Array(body.prefix(count)))
       // What is still on its way would be thrown away with the reset.
       waitUntilRead()
-      var linger = linger(l_onoff: 1, l_linger: 0)
-      setsockopt(
-        descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+      reset()
       return false
-    case .silence: return false
+    case .silence, .noAnswer, .garbage: return false
     }
+  }
+
+  /// Makes the coming `close` a reset.
+  private func reset() {
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
   }
 
   private func waitForClient() {

@@ -194,6 +194,18 @@ struct GoogleCredentialsTests {
     #expect(server.requests.count == 1)
   }
 
+  @Test("a token server that keeps failing is no reason to log in again")
+  func failing() throws {
+    let server = WebServer { _ in .init(502) }
+    let path = try write(logIn(at: server.address))
+    let found = try credentials(["GOOGLE_APPLICATION_CREDENTIALS": path]).find()
+    let error = #expect(throws: TransportError.self) { try found.tokens?.current() }
+    #expect(error?.code == .unreachable)
+    #expect(error?.advice == "run again later")
+    #expect(error?.place.file == server.address)
+    #expect(server.requests.count > 1)
+  }
+
   @Test("the machine's service account, from the metadata server")
   func metadata() throws {
     let server = WebServer {

@@ -180,6 +180,8 @@ struct HTTPClientTests {
     (.hang(after: 100_000), .timedOut),
     (.hang(after: 0), .timedOut),
     (.silence, .timedOut),
+    (.noAnswer, .interrupted),
+    (.garbage, .interrupted),
   ]
 
   @Test("an answer that is not whole is an error", arguments: breaks)

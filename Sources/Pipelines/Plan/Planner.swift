@@ -184,7 +184,8 @@ struct Planner {
       }
       if settings.onRepublish == .rerun {
         let since = survey.now.microseconds - settings.recheckMilliseconds * 1000
-        for interval in consumed.keys where interval.end.microseconds >= since {
+        // Also what is in the log and was never read, because a run failed in between.
+        for interval in asked + consumed.keys where interval.end.microseconds >= since {
           rechecked.formUnion(settings.uri.length.tiles(of: interval))
         }
       }

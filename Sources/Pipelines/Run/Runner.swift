@@ -1,3 +1,4 @@
+import Auditing
 import Core
 import Lake
 import Project
@@ -68,11 +69,15 @@ final class Runner {
   private func round() throws -> Int64? {
     var survey = try loggedSurvey()
     // What a writer killed right after its commit has left behind (rule 21).
-    for table in survey.tables.values.compactMap(\.table) {
-      try? workspace.lake.catalog.repair(table)
-    }
     let planner = workspace.planner
     let pipelines = try planner.selected(selection.pipelines)
+    let quarantines = pipelines.compactMap { pipeline in
+      try? workspace.lake.catalog.load(
+        QuarantineTable(lake: workspace.lake, pipeline: pipeline.name).id)
+    }
+    for table in survey.tables.values.compactMap(\.table) + quarantines {
+      try? workspace.lake.catalog.repair(table)
+    }
     let selected = Set(pipelines.map(\.name))
     notes = try pipelines.flatMap { pipeline in
       try planner.notes(on: pipeline, selection, survey).map { "\(pipeline.name): \($0)" }

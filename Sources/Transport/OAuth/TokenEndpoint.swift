@@ -11,11 +11,14 @@ struct TokenEndpoint: Sendable {
     var details: String?
     /// The server's clock.
     var date: Instant?
+    /// Who refuses.
+    var url: String
   }
 
   /// Posts a form. A token asked for twice does no harm, so that transient failures are retried.
   ///
-  /// - Throws: `Refusal` where the server answers without a token.
+  /// - Throws: `Refusal` where the server answers without a token; `TransportError` `.unreachable`
+  ///   where it keeps failing.
   func post(
     _ url: String, _ form: [(name: String, value: String)], cancellation: Cancellation
   ) throws -> AccessToken {
@@ -32,9 +35,11 @@ struct TokenEndpoint: Sendable {
       do {
         let response = try client.send(request, cancellation: cancellation) { body += $1 }
         if response.isSuccess { return .done(try token(body, url: request.url)) }
-        let refusal = refusal(response)
-        guard response.isTransient else { throw refusal }
-        return .again(.failure(refusal), afterMilliseconds: policy.retryAfter(response))
+        guard response.isTransient else { throw refusal(response, request.url) }
+        let failure = TransportError(
+          .unreachable, "no access token: the server keeps failing (HTTP \(response.status))",
+          at: Place(file: redactedURL(request.url)), advice: "run again later")
+        return .again(.failure(failure), afterMilliseconds: policy.retryAfter(response))
       } catch let error as TransportError where error.isTransient {
         return .again(.failure(error), afterMilliseconds: nil)
       }
@@ -54,13 +59,13 @@ struct TokenEndpoint: Sendable {
       value: value, expires: policy.clock.now().adding(seconds: max(0, min(seconds, 1 << 30))))
   }
 
-  private func refusal(_ response: HTTPResponse) -> Refusal {
+  private func refusal(_ response: HTTPResponse, _ url: String) -> Refusal {
     let answer = try? JSON(parsing: response.errorBody)
     let isSpecified = answer?["error"]?.string != nil
     return Refusal(
       reason: answer?["error"]?.string ?? "HTTP \(response.status)",
       details: isSpecified ? answer?["error_description"]?.string : nil,
-      date: response["date"].flatMap(httpDate))
+      date: response["date"].flatMap(httpDate), url: redactedURL(url))
   }
 }
 
@@ -70,7 +75,7 @@ extension TransportError {
     let details = refusal.details.map { ": \($0)" } ?? ""
     self.init(
       .credentials, "no access token for \(source.description): \(refusal.reason)\(details)",
-      advice: advice)
+      at: Place(file: refusal.url), advice: advice)
   }
 }
 

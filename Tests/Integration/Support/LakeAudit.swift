@@ -16,9 +16,13 @@ struct LakeAudit {
   let problems: [String]
 
   /// One look at several lakes, which costs about as much as at one.
-  static func of(_ lakes: [URL]) throws -> [LakeAudit] {
-    let bytes = try Python.run(
-      "audit_lake.py", lakes.map(\.path), interpreter: Python.venv)
+  ///
+  /// - Parameter addresses: Where the lakes were copied from, for those that are copies.
+  static func of(_ lakes: [URL], copiedFrom addresses: [String]? = nil) throws -> [LakeAudit] {
+    let names = lakes.indices.map { index in
+      lakes[index].path + (addresses.map { "=\($0[index])" } ?? "")
+    }
+    let bytes = try Python.run("audit_lake.py", names, interpreter: Python.venv)
     return try String(decoding: bytes, as: UTF8.self).split(separator: "\n").map {
       LakeAudit(try JSON(parsing: String($0)))
     }
@@ -43,8 +47,12 @@ struct LakeAudit {
   /// What was published, in a form that two lakes with the same content share: rows without the
   /// run's name and without the place of the test's folder, and the digests of the exports.
   func content(of project: PageviewsProject) -> [String: [String]] {
+    content(at: project.root.deletingLastPathComponent().path)
+  }
+
+  /// - Parameter place: The folder, or the address, that the lake's files come from.
+  func content(at place: String) -> [String: [String]] {
     var content: [String: [String]] = [:]
-    let place = project.root.deletingLastPathComponent().path
     for (name, table) in tables {
       content[name] = (table["rows"]?.array ?? []).map { row in
         JSON.object((row.members ?? []).filter { $0.name != "run" }).description

@@ -39,15 +39,16 @@ final class ObjectServer: @unchecked Sendable {
     process.waitUntilExit()
   }
 
+  var url: String { "http://127.0.0.1:\(port)" }
+
   /// What a command, or a store of the tests, needs to find the server. The secret is one that
   /// appears nowhere else, so that it can be looked for.
   var variables: [String: String] {
-    let address = "http://127.0.0.1:\(port)"
     switch kind {
-    case .gs: return ["STORAGE_EMULATOR_HOST": address]
+    case .gs: return ["STORAGE_EMULATOR_HOST": url]
     case .s3:
       return [
-        "AWS_ENDPOINT_URL": address, "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "AKIACANARYCANARYCANA",
         "AWS_SECRET_ACCESS_KEY": ObjectServer.canary, "AWS_SESSION_TOKEN": ObjectServer.canary,
       ]
