@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench bench-rank bench-plan bench-commit clean
+.PHONY: help setup build demo test lint format bench bench-rank bench-plan bench-commit bench-stores clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
@@ -51,7 +51,7 @@ format: ## formats the Swift files
 	@"$(SWIFT)" format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 # BENCH_LINES sets the size of the hour, BENCH_RUNS how often each contestant runs.
-bench: bench-rank bench-plan bench-commit ## all of the benchmarks
+bench: bench-rank bench-plan bench-commit bench-stores ## all of the benchmarks
 
 # BENCH_HOURS=24 makes it a day, BENCH_ONLY=sluice,twin,duckdb,polars,spark chooses who takes part,
 # BENCH_MEMORY limits Sluice.
@@ -71,6 +71,11 @@ bench-commit: ## publishing one more batch to a large table, against pyiceberg's
 	@scripts/setup test
 	@SLUICE_BENCH_COMMIT=$${PWD}/.bench/commit "$(SWIFT)" test -c release -Xswiftc -enable-testing \
 	  --disable-xctest --filter CommitCostTests 2>&1 | grep -E "commit:|error|✘"
+
+# BENCH_RUNS, BENCH_MEGABYTES, BENCH_OBJECTS and BENCH_ONLY=large,small as in Benchmarks/stores.py.
+bench-stores: build ## fetching against curl and awscli
+	@scripts/setup stores
+	@.deps/venv/bin/python Benchmarks/stores.py
 
 clean: ## removes what was built and what the demo made; keeps .deps
 	@rm -rf .build .bench .sluice demo

@@ -47,8 +47,10 @@ public final class FaultSchedule: Sendable {
   }
   private let state = Mutex(State())
 
-  /// - Parameter secret: What servers echo in errors about credentials, as Amazon's do.
-  public init(seed: UInt64, _ dialect: Dialect, secret: String) {
+  /// - Parameters:
+  ///   - secret: What servers echo in errors about credentials, as Amazon's do.
+  ///   - mayHang: Whether to include what makes the client wait for its time-out.
+  public init(seed: UInt64, _ dialect: Dialect, secret: String, mayHang: Bool = true) {
     self.seed = seed
     self.dialect = dialect
     self.secret = secret
@@ -56,14 +58,16 @@ public final class FaultSchedule: Sendable {
       ["", "tables", "exports", "sources", "", "state", "dumps", "items", "runs", "metadata"][
         Int(Self.mixed(seed) % 10)]
     period = (scope.isEmpty ? [10, 25, 60, 120] : [2, 5, 12, 30])[Int(Self.mixed(~seed) % 4)]
-    let all = Kind.allCases
-    switch seed % 5 {
-    case 0: menu = all
-    case 1: menu = [all[Int(seed / 5) % all.count]]
-    case 2: menu = (0..<4).map { all[Int(FaultSchedule.mixed(seed &+ $0) % UInt64(all.count))] }
-    case 3: menu = [.lost, .lostAndFailed, .lostInSilence, .conflict, .damagedUpload, .badDigest]
-    default: menu = all.filter { ![.denied, .expired, .skewed].contains($0) }
-    }
+    let all = Kind.allCases.filter { mayHang || !FaultSchedule.slow.contains($0) }
+    let drawn: [Kind] =
+      switch seed % 5 {
+      case 0: all
+      case 1: [all[Int(seed / 5) % all.count]]
+      case 2: (0..<4).map { all[Int(FaultSchedule.mixed(seed &+ $0) % UInt64(all.count))] }
+      case 3: [.lost, .lostAndFailed, .lostInSilence, .conflict, .damagedUpload, .badDigest]
+      default: all.filter { ![.denied, .expired, .skewed].contains($0) }
+      }
+    menu = drawn.filter { all.contains($0) }
   }
 
   /// What went wrong so far, in the order of arrival.

@@ -55,6 +55,19 @@ final class ObjectServer: @unchecked Sendable {
     }
   }
 
+  /// The same through a proxy; nil for none. Also on Google's side there is a log-in with the secret,
+  /// in a file of that folder.
+  func variables(through proxy: String?, loginIn folder: URL) throws -> [String: String] {
+    let address = proxy ?? url
+    guard kind == .gs else { return variables.merging(["AWS_ENDPOINT_URL": address]) { $1 } }
+    let login = try folder.write(
+      """
+      {"type": "authorized_user", "client_id": "test", "client_secret": "\(ObjectServer.canary)",
+       "refresh_token": "\(ObjectServer.canary)", "token_uri": "\(address)/token"}
+      """, to: "login.json")
+    return ["SLUICE_GCS_ENDPOINT": address, "GOOGLE_APPLICATION_CREDENTIALS": login.path]
+  }
+
   static let canary = "canary-K7f2mQ9xW4pL8sT1"
 
   /// `s3://bucket/…` or `gs://bucket/…`.

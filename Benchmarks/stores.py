@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""What fetching costs: Sluice against curl, and against Debian's awscli.
+
+    BENCH_RUNS=5 BENCH_MEGABYTES=1024 BENCH_OBJECTS=10000 BENCH_ONLY=large,small make bench-stores
+
+large  one object from nginx on loopback. Compared is the time of whole processes.
+small  many objects of 1 to 4 KB from moto's S3 server, which is far slower than either client; so
+       what is compared is the CPU time of the clients, per object.
+
+Sluice's side is `sluice-fetch`, which does what the fetch step of a run does: list, fetch, verify,
+synchronise with the disk, file in the cache. The contestants take turns, each run is a new process
+with an empty folder; medians. The bytes on disk must be equal.
+"""
+
+import filecmp
+import hashlib
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+from bench import ROOT, machine
+
+WORK = pathlib.Path(ROOT, ".bench", "stores")
+FETCH = os.path.join(ROOT, ".build", "release", "sluice-fetch")
+PYTHON = os.path.join(ROOT, ".deps", "venv", "bin", "python")
+RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+MEGABYTES = int(os.environ.get("BENCH_MEGABYTES", "1024"))
+OBJECTS = int(os.environ.get("BENCH_OBJECTS", "10000"))
+
+
+def command(name, *others):
+    """A command of the system's own packages, whatever else is first on PATH."""
+    for place in (f"/usr/bin/{name}", f"/usr/sbin/{name}", shutil.which(name), *others):
+        if place and os.access(place, os.X_OK):
+            return place
+    sys.exit(f"bench: {name} is missing; `scripts/setup stores` installs it")
+
+
+def run(arguments, settings, output):
+    """Seconds, CPU seconds and peak bytes of one process, which writes to an empty folder."""
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    begin = time.monotonic()
+    process = subprocess.Popen(arguments, env=settings, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"bench: {arguments[0]} ended with {process.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+
+
+def turns(contestants, check):
+    """Medians by name; each turn's bytes are compared."""
+    results = {name: [] for name in contestants}
+    for turn in range(RUNS):
+        # Who is second finds other things in the system's caches: they take turns in that, too.
+        order = list(contestants) if turn % 2 == 0 else list(reversed(contestants))
+        for name in order:
+            arguments, settings = contestants[name]
+            results[name].append(run(arguments, settings, WORK / name))
+        check()
+        for name in contestants:
+            seconds, cpu, peak = results[name][-1]
+            print(f"         {name:8}{seconds:8.2f} s{cpu:8.2f} s CPU{peak / 1e6:8.0f} MB",
+                  file=sys.stderr, flush=True)
+    return {name: [statistics.median(run[i] for run in all) for i in range(3)]
+            for name, all in results.items()}
+
+
+def report(medians, unit, count, index, target):
+    """Prints medians and the ratio of Sluice to the other in one of them."""
+    print(f"{'':10}{'time':>10}{'CPU':>10}{'CPU / ' + unit:>16}{'peak memory':>14}")
+    for name, (seconds, cpu, peak) in medians.items():
+        print(f"{name:10}{seconds:8.2f} s{cpu:8.2f} s{cpu / count * 1e6:13,.0f} µs"
+              f"{peak / 1e6:11,.0f} MB")
+    ours, theirs = [median[index] for median in medians.values()]
+    print(f"ratio     {ours / theirs:.3f}× in {('time', 'CPU time')[index]}, target {target}×: "
+          f"{'met' if ours / theirs <= target else 'MISSED'}\n", flush=True)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def large():
+    site = WORK / "site"
+    big = site / "big.bin"
+    site.mkdir(parents=True, exist_ok=True)
+    if not big.exists() or big.stat().st_size != MEGABYTES << 20:
+        with open(big, "wb") as file:
+            for _ in range(MEGABYTES):
+                file.write(os.urandom(1 << 20))
+    port = free_port()
+    settings = WORK / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    settings.write_text(f"""
+{user} daemon off; worker_processes 1; pid {WORK}/nginx.pid; error_log {WORK}/nginx.log;
+events {{}}
+http {{
+  access_log off; sendfile on; tcp_nopush on;
+  client_body_temp_path {WORK}/t1; proxy_temp_path {WORK}/t2; fastcgi_temp_path {WORK}/t3;
+  uwsgi_temp_path {WORK}/t4; scgi_temp_path {WORK}/t5;
+  server {{ listen 127.0.0.1:{port}; root {site}; }}
+}}
+""")
+    nginx = subprocess.Popen([command("nginx"), "-e", f"{WORK}/nginx.log", "-c", str(settings)])
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        url = f"http://127.0.0.1:{port}/big.bin"
+        with open(big, "rb") as file:  # into the page cache, for both alike
+            while file.read(1 << 20):
+                pass
+
+        def check():
+            found = [path for path in (WORK / "sluice").iterdir() if path.is_file()]
+            for path in found + [WORK / "curl" / "big.bin"]:
+                if not filecmp.cmp(path, big, shallow=False):
+                    sys.exit(f"bench: {path} is not what was served")
+            if len(found) != 1:
+                sys.exit(f"bench: the cache holds {found}")
+
+        print(f"one object of {MEGABYTES:,} MiB from nginx, {RUNS} runs each")
+        medians = turns({
+            "sluice": ([FETCH, str(WORK / "sluice"), url], dict(os.environ)),
+            "curl": ([command("curl"), "-sSf", "-o", str(WORK / "curl" / "big.bin"), url],
+                     dict(os.environ)),
+        }, check)
+        report(medians, "MiB", MEGABYTES, 0, 1.2)
+    finally:
+        nginx.terminate()
+        nginx.wait()
+
+
+def small():
+    server = subprocess.Popen(
+        [PYTHON, os.path.join(ROOT, "Benchmarks/objects_server.py"), str(OBJECTS)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        address = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        settings = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        settings.update(
+            AWS_ENDPOINT_URL=address, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="bench",
+            AWS_SECRET_ACCESS_KEY="bench", AWS_CONFIG_FILE="/dev/null",
+            AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
+
+        def check():
+            copied = list((WORK / "awscli").rglob("*.txt"))
+            if len(copied) != OBJECTS:
+                sys.exit(f"bench: awscli copied {len(copied)} objects")
+            for path in copied:
+                content = path.read_bytes()
+                key = path.relative_to(WORK / "awscli")
+                # The cache names files by address and version.
+                version = f'"{hashlib.md5(content).hexdigest()}"'
+                name = hashlib.sha256(f"s3://bucket/small/{key}\n{version}".encode()).hexdigest()
+                if (WORK / "sluice" / name).read_bytes() != content:
+                    sys.exit(f"bench: {key} is not the same in both")
+
+        aws = command("aws")
+        version = subprocess.run([aws, "--version"], capture_output=True, text=True).stdout.split()
+        print(f"{OBJECTS:,} objects of 1 to 4 KB from moto, {RUNS} runs each; {version[0]}")
+        medians = turns({
+            "sluice": ([FETCH, str(WORK / "sluice"), "s3://bucket/small/*"], settings),
+            "awscli": ([aws, "--endpoint-url", address, "s3", "cp", "--recursive", "--only-show-errors",
+                        "s3://bucket/small/", str(WORK / "awscli")], settings),
+        }, check)
+        report(medians, "object", OBJECTS, 1, 0.1)
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+def main():
+    WORK.mkdir(parents=True, exist_ok=True)
+    print(f"machine   {machine()}\n")
+    for name in os.environ.get("BENCH_ONLY", "large,small").split(","):
+        {"large": large, "small": small}[name]()
+    for name in ("sluice", "curl", "awscli"):
+        shutil.rmtree(WORK / name, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
