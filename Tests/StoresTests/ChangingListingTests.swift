@@ -95,7 +95,7 @@ struct ChangingListingTests {
 
   @Test(
     "a page that comes twice is an error, for what follows it might be missing",
-    arguments: [Kind.s3])
+    arguments: Kind.allCases)
   func doubledPage(_ kind: Kind) throws {
     let first = Mutex<WebServer.Reply?>(nil)
     let store = try store(kind) { request in
