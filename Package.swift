@@ -64,7 +64,7 @@ let package = Package(
       name: "bench-planning", dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines"],
       path: "Benchmarks/Planning"),
     .executableTarget(
-      name: "sluice-fetch", dependencies: ["Core", "Stores"], path: "Benchmarks/fetch"),
+      name: "bench-fetch", dependencies: ["Core", "Stores"], path: "Benchmarks/Fetch"),
 
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
     .executableTarget(

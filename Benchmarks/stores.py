@@ -7,7 +7,7 @@ large  one object from nginx on loopback. Compared is the time of whole processe
 small  many objects of 1 to 4 KB from moto's S3 server, which is far slower than either client; so
        what is compared is the CPU time of the clients, per object.
 
-Sluice's side is `sluice-fetch`, which does what the fetch step of a run does: list, fetch, verify,
+Sluice's side is `bench-fetch`, which does what the fetch step of a run does: list, fetch, verify,
 synchronise with the disk, file in the cache. The contestants take turns, each run is a new process
 with an empty folder; medians. The bytes on disk must be equal.
 """
@@ -26,7 +26,7 @@ import time
 from bench import ROOT, machine
 
 WORK = pathlib.Path(ROOT, ".bench", "stores")
-FETCH = os.path.join(ROOT, ".build", "release", "sluice-fetch")
+FETCH = os.path.join(ROOT, ".build", "release", "bench-fetch")
 PYTHON = os.path.join(ROOT, ".deps", "venv", "bin", "python")
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 MEGABYTES = int(os.environ.get("BENCH_MEGABYTES", "1024"))

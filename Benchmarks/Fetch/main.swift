@@ -9,12 +9,12 @@ import Stores
 
 // Brings objects into a cache, as the fetch step of a run does.
 //
-//   sluice-fetch CACHE ADDRESS [THREADS]
+//   bench-fetch CACHE ADDRESS [THREADS]
 //
 // ADDRESS names one object, or several by wildcards.
 
 func fail(_ message: String, _ code: Int32) -> Never {
-  let bytes = Array("sluice-fetch: \(message)\n".utf8)
+  let bytes = Array("bench-fetch: \(message)\n".utf8)
   _ = write(2, bytes, bytes.count)
   exit(code)
 }
