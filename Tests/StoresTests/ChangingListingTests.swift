@@ -168,7 +168,10 @@ struct ChangingListingTests {
     let address = try kind == .s3 ? Moto.address() : Self.google.get().address
     let variables =
       kind == .s3
-      ? ["AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "canary-secret-key"]
+      ? [
+        "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "AK",
+        "AWS_SECRET_ACCESS_KEY": "canary-secret-key",
+      ]
       : ["STORAGE_EMULATOR_HOST": address]
     let opener = StoreOpener(
       client: GCSServer.client, policy: eagerPolicy, environment: { variables[$0] })
