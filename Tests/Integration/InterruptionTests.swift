@@ -19,7 +19,8 @@ struct InterruptionTests {
     when isReached: (String) -> Bool
   ) throws -> RunningCommand {
     let trace = project.root.appending(path: "trace-\(UUID().uuidString)")
-    let command = try project.start(arguments, variables: variables.merging(["SLUICE_TEST_TRACE": trace.path]) { $1 })
+    let command = try project.start(
+      arguments, variables: variables.merging(["SLUICE_TEST_TRACE": trace.path]) { $1 })
     while command.isRunning {
       if isReached((try? String(contentsOf: trace, encoding: .utf8)) ?? "") { break }
       usleep(500)

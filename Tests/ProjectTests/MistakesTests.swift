@@ -371,7 +371,8 @@ extension MistakesTests.Case {
       "models/pages.yaml:5:1: 'order_by' belongs to 'kind: merge'"),
     .init(
       "kind: interval", "kind: append\nincremental: {}",
-      "models/pages.yaml:2:14: 'on' is missing here; add 'on:', a source or table that its SQL reads: only what is new in it is read"),
+      "models/pages.yaml:2:14: 'on' is missing here; add 'on:', a source or table that its SQL reads: only what is new in it is read"
+    ),
     .init(
       "kind: interval", "kind: operator",
       "models/pages.yaml:1:1: 'operator' is missing here; 'kind: operator' needs it",
