@@ -51,7 +51,7 @@ format: ## formats the Swift files
 	@"$(SWIFT)" format --in-place --recursive Sources Tests Benchmarks Package.swift
 
 # BENCH_LINES sets the size of the hour, BENCH_RUNS how often each contestant runs.
-bench: bench-rank bench-plan ## the two benchmarks that need nothing but this repository
+bench: bench-rank bench-plan ## bench-rank and bench-plan
 
 # BENCH_HOURS=24 makes it a day, BENCH_ONLY=sluice,twin,duckdb,polars,spark chooses who takes part,
 # BENCH_MEMORY limits Sluice.
