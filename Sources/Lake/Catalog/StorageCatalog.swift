@@ -165,7 +165,7 @@ public struct StorageCatalog: Catalog {
       throw LakeError(
         .invalid, "the table was made at \(metadata.location) and is now at \(expected)",
         at: Place(file: file, model: id.description),
-        advice: "a lake that was moved is mended by 'sluice state relocate'")
+        advice: "move the lake back: its tables name their files by full address")
     }
     return Table(
       id: id, metadata: metadata, version: version, store: store, loaded: clock.now(),

@@ -179,6 +179,6 @@ public struct Table: Sendable {
     throw LakeError(
       .invalid, "the table names a file outside this lake, whose root is \(store.root)",
       at: Place(file: path),
-      advice: "a lake that was moved is mended by 'sluice state relocate'")
+      advice: "move the lake back: its tables name their files by full address")
   }
 }
