@@ -76,18 +76,19 @@ let package = Package(
       name: "TestSupport", dependencies: ["Core", "Kernels", "Transport"],
       path: "Tests/TestSupport"),
     .testTarget(name: "CoreTests", dependencies: ["Core"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
-    .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
-    .testTarget(name: "ProjectTests", dependencies: ["Project"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+    .testTarget(name: "ProjectTests", dependencies: ["Project", "TestSupport"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
     .testTarget(name: "StoresTests", dependencies: ["Stores", "Transport", "TestSupport"]),
     .testTarget(
       name: "LakeTests",
       dependencies: ["Engines", "Kernels", "Lake", "Stores", "TestSupport", "Transport"]),
     .testTarget(name: "EnginesTests", dependencies: ["Engines"]),
-    .testTarget(name: "AuditingTests", dependencies: ["Auditing"]),
+    .testTarget(name: "AuditingTests", dependencies: ["Auditing", "TestSupport"]),
     .testTarget(
-      name: "OperatorsTests", dependencies: ["Operators", "Engines", "Formats", "Kernels"]),
+      name: "OperatorsTests",
+      dependencies: ["Operators", "Engines", "Formats", "Kernels", "TestSupport"]),
     .testTarget(
       name: "PipelinesTests",
       dependencies: [

@@ -1,6 +1,7 @@
 import Core
 import Engines
 import Project
+import TestSupport
 import Testing
 
 @testable import Auditing
@@ -23,7 +24,7 @@ private struct RandomTable {
   var checks: [Check]
 
   init(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = Seeded(seed)
     func row() -> [Value] {
       RandomTable.pools.map { pool in
         Int.random(in: 0..<5, using: &random) == 0 ? .null : pool.randomElement(using: &random)!

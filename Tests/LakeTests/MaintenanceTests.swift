@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Stores
+import TestSupport
 import Testing
 
 @testable import Lake
@@ -38,7 +39,7 @@ struct MaintenanceTests {
 
   @Test("groups are no larger than the target", arguments: 0..<50)
   func packing(seed: UInt64) {
-    var random = Generator(state: seed)
+    var random = Seeded(seed)
     let compaction = Compaction(
       smallByteCount: 100, targetByteCount: 300,
       minimumFileCount: .random(in: 1...5, using: &random))

@@ -1,5 +1,6 @@
 import Core
 import Stores
+import TestSupport
 import Testing
 
 @testable import Lake
@@ -29,7 +30,7 @@ struct SourceLogTests {
     "random additions, changes and removals agree with a dictionary",
     arguments: 1...6 as ClosedRange<UInt64>)
   func againstDictionary(_ seed: UInt64) throws {
-    var random = Generator(state: seed)
+    var random = Seeded(seed)
     let log = log(limits: BatchLimits(fileCount: 3, byteCount: 1000), checkpointEvery: 7)
     // Keys that sort differently by bytes, by Unicode and with a quote to escape.
     let names =

@@ -3,6 +3,7 @@ import Engines
 import Formats
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Operators

@@ -5,6 +5,7 @@ import Lake
 import Project
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Pipelines
@@ -61,11 +62,11 @@ private final class World {
 
   let project: TestProject
   private var files: [String: File] = [:]
-  private var generator: SplitMix
+  private var generator: Seeded
   private static let engine = DuckDBEngine(settings: DuckDBSettings(threads: 2))
 
   init(seed: UInt64) throws {
-    generator = SplitMix(state: seed &* 7919 &+ 17)
+    generator = Seeded(seed &* 7919 &+ 17)
     project = try Chain.project()
     project.limits = BatchLimits(fileCount: 3, byteCount: 1 << 30)
     // Runs that "die" here leave their claims to a process that lives on: nobody is to wait for it.
@@ -241,18 +242,5 @@ private final class Counter: Sendable {
       count += number
       return count
     }
-  }
-}
-
-/// A small generator that gives the same numbers for ever.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

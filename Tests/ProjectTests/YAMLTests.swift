@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Project
@@ -168,7 +169,7 @@ import Testing
   }
 
   @Test("any bytes at all give a tree or a mistake") func noise() {
-    var generator = SplitMix(seed: 7)
+    var generator = Seeded(7)
     let alphabet = Array("ab: -[]{},\n\"'#&*!|>%@`$ \t\r~?1é\u{0}".utf8) + [0xFF]
     for _ in 0..<3000 {
       let count = Int(generator.next() % 40)
@@ -177,18 +178,5 @@ import Testing
       #expect(document != nil || !mistakes.isEmpty)
       for mistake in mistakes { #expect(mistake.mark.line >= 1 && mistake.mark.column >= 1) }
     }
-  }
-}
-
-/// A small repeatable generator (Steele, Lea, Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Stores
@@ -56,24 +57,12 @@ private final class Shelf: Sendable {
 }
 
 @Suite("Listings of large buckets") struct BucketListingTests {
-  /// splitmix64.
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
-    }
-  }
-
   static let pieces = [
     "a", "b", "/", "//", " ", "+", "%", "%20", "é", "e\u{301}", "日本", "🙂", "\u{D7FF}", "\u{E000}",
     "\u{FFFF}", "\u{10FFFF}", "~", "!", "0", "1", "2", "data/", "x=1", "\u{7F}", "\u{80}", ".",
   ]
 
-  static func names(_ random: inout Generator) -> [String] {
+  static func names(_ random: inout Seeded) -> [String] {
     let count = Int.random(in: 0...600, using: &random)
     var names = Set<[UInt8]>()
     // Nested, so that some beginnings are crowded.
@@ -97,7 +86,7 @@ private final class Shelf: Sendable {
     "any names, in pages of any size: the same as one after the other",
     arguments: 1...60 as ClosedRange<UInt64>)
   func anyNames(seed: UInt64) throws {
-    var random = Generator(state: seed)
+    var random = Seeded(seed)
     let names = Self.names(&random)
     let shelf = Shelf(
       names + ["a", "o", "p", "p0", "q/z"], pageSize: Int.random(in: 1...9, using: &random))
@@ -233,7 +222,7 @@ private final class Shelf: Sendable {
   @Test("the same from servers: small pages of names that are hard to spell")
   func servers() throws {
     guard Moto.isThere, GCSServer.isPossible else { try Test.cancel("needs .deps/venv") }
-    var random = Generator(state: 7)
+    var random = Seeded(7)
     let names =
       (0..<90).map { index in
         (0..<3).map { _ in Self.pieces.randomElement(using: &random)! }.joined() + "-\(index)"

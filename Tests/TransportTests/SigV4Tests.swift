@@ -112,7 +112,7 @@ struct SigV4Tests {
     "rule 30: the same signatures as botocore's",
     .enabled(if: PythonTool.has("botocore"), Comment(rawValue: PythonTool.whyNot)))
   func botocore() throws {
-    var random = Seeded(state: 30)
+    var random = Seeded(30)
     var cases: [JSON] = []
     var own: [String] = []
     let signers = ["s3": SigV4(service: "s3"), "sts": SigV4(service: "sts")]
@@ -128,7 +128,7 @@ struct SigV4Tests {
       var headers: [(name: String, value: String)] = [("Content-Type", "text/x;  a=\"b  c\"")]
       if random.next() % 2 == 0 { headers.append(("x-amz-meta-Nonce", "  n \(random.next())  ")) }
       let token = random.next() % 2 == 0 ? "tok/en+=\(random.next())" : nil
-      let secret = "secret/\(random.next() % 5)"
+      let secret = "Lp6/secret/\(random.next() % 5)"
       let payload: SigV4.Payload = random.next() % 2 == 0 ? .unsigned : .bytes(Array(key.utf8))
       let instant = Instant(seconds: Int64(random.next() % 2_000_000_000))
       let region = ["us-east-1", "eu-west-1"][Int(random.next() % 2)]
@@ -181,20 +181,9 @@ struct SigV4Tests {
   }
 }
 
-/// A generator that gives the same numbers each time (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
+extension Seeded {
   /// A name of up to 20 characters, awkward ones among them.
-  mutating func key() -> String {
+  fileprivate mutating func key() -> String {
     let scalars = Array("ab0 +%/=&?#~.-_*'()é日🦊\"<>".unicodeScalars)
     var key = ""
     for _ in 0..<(next() % 20) {
