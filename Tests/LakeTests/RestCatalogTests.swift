@@ -89,8 +89,8 @@ struct RestCatalogTests {
   @Test(
     "who asks",
     arguments: [
-      ("bearer", RestSettings.Identity.bearer("the-token")),
-      ("oauth", .client(id: "me", secret: "s:cret&", endpoint: nil, scope: "catalog")),
+      ("bearer", RestSettings.Identity.bearer("bearer-Vq8LtX2m")),
+      ("oauth", .client(id: "me", secret: "s:cret&-Hd5", endpoint: nil, scope: "catalog")),
       ("sigv4", .aws(service: "glue", region: "eu-west-1")),
     ])
   func identities(_ mode: String, _ identity: RestSettings.Identity) throws {
@@ -104,7 +104,7 @@ struct RestCatalogTests {
     let failure = expectFailure(.denied) { try catalog(server).load(id) }
     #expect(failure?.advice?.contains("sluice.yaml") == true)
     let other = RestSettings.Identity.client(
-      id: "me", secret: "wrong", endpoint: nil, scope: "catalog")
+      id: "me", secret: "wrong-Zr7Kq1", endpoint: nil, scope: "catalog")
     if mode == "oauth" {
       #expect(throws: TransportError.self) { try catalog(server, other).load(id) }
     }
@@ -176,7 +176,7 @@ struct RestCatalogTests {
     let opener = StoreOpener(environment: { _ in nil })
     opener.lend(
       [
-        "AWS_ACCESS_KEY_ID": "lent", "AWS_SECRET_ACCESS_KEY": "lent-secret",
+        "AWS_ACCESS_KEY_ID": "lent", "AWS_SECRET_ACCESS_KEY": "lent-Tn3Wb6",
         "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:\(port)",
       ], for: "s3://bucket/wh/t")
     let (store, key) = try opener.locate("s3://bucket/wh/t/data/a")

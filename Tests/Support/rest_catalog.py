@@ -80,11 +80,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/v1/oauth/tokens":
             form = dict(urllib.parse.parse_qsl(raw.decode()))
-            if (form.get("client_id"), form.get("client_secret")) != ("me", "s:cret&"):
+            if (form.get("client_id"), form.get("client_secret")) != ("me", "s:cret&-Hd5"):
                 raise Refused(401, "invalid_client", "who are you?")
             tokens["issued"] += 1
             # The first one does not last: the client has to notice, and ask for another.
-            token = f"token-{tokens['issued']}"
+            token = f"issued-Gw4-{tokens['issued']}"
             if tokens["issued"] > 1:
                 tokens["good"].add(token)
             return 200, {"access_token": token, "token_type": "bearer", "expires_in": 3600}
@@ -145,7 +145,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def check(self, method, raw):
         header = self.headers.get("Authorization", "")
-        if mode == "bearer" and header != "Bearer the-token":
+        if mode == "bearer" and header != "Bearer bearer-Vq8LtX2m":
             raise Refused(401, "NotAuthorizedException", "a token, please")
         if mode == "oauth" and header.removeprefix("Bearer ") not in tokens["good"]:
             raise Refused(401, "NotAuthorizedException", "the token has expired")

@@ -11,15 +11,18 @@ private final class SecureServer {
 
   let certificate: String
   let port: Int
-  private let process = Process()
+  private let folder: String
+  private let process: Process
+  /// The server ends with this pipe, however the tests end.
+  private let life: Pipe
 
   init() throws {
     let folder = NSTemporaryDirectory() + "/tls-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     certificate = folder + "/certificate.pem"
-    let openssl = URL(fileURLWithPath: try #require(SecureServer.openssl))
+    let openssl = try #require(SecureServer.openssl)
     let making = Process()
-    making.executableURL = openssl
+    making.executableURL = URL(fileURLWithPath: openssl)
     making.arguments = [
       "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
       "-addext", "subjectAltName=DNS:localhost", "-keyout", folder + "/key.pem", "-out",
@@ -30,15 +33,19 @@ private final class SecureServer {
     making.waitUntilExit()
     try #require(making.terminationStatus == 0)
 
-    let output = Pipe()
-    process.executableURL = openssl
+    let (process, life, output) = (Process(), Pipe(), Pipe())
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    // SIGTERM would not do: what Foundation starts inherits a mask that blocks it.
     process.arguments = [
-      "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", certificate, "-key",
+      "-c", "\"$@\" < /dev/null & cat > /dev/null; kill -9 $!", "sh",
+      openssl, "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", certificate, "-key",
       folder + "/key.pem",
     ]
+    process.standardInput = life
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
+    (self.folder, self.process, self.life) = (folder, process, life)
     var text = ""
     while true {
       let piece = output.fileHandleForReading.availableData
@@ -54,7 +61,11 @@ private final class SecureServer {
     }
   }
 
-  deinit { process.terminate() }
+  deinit {
+    try? life.fileHandleForWriting.close()
+    process.waitUntilExit()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
 }
 
 @Test(
