@@ -44,10 +44,14 @@ final class FakeBackend: Backend {
     return StateChange(pipeline: "shop", model: "orders", text: text, isDone: true)
   }
   func forget(
-    _ name: String, files: [String], from: Instant?, to: Instant?
+    _ name: String, files: [String], from: Instant?, to: Instant?, held: Bool
   ) throws -> StateChange {
     mend(
-      "forget \(name) \(files) \(from.map { "\($0)" } ?? "") \(to.map { "\($0)" } ?? "")")
+      "forget \(name) \(files) \(from.map { "\($0)" } ?? "") \(to.map { "\($0)" } ?? "")"
+        + (held ? " held" : ""))
+  }
+  func rollback(_ name: String, to asOf: AsOf) throws -> StateChange {
+    mend("rollback \(name) \(asOf)")
   }
   func repair(pipelines: [String]) throws -> [StateChange] { [mend("repair \(pipelines)")] }
   func accept(_ name: String) throws -> StateChange { mend("accept \(name)") }
@@ -70,6 +74,11 @@ final class FakeBackend: Backend {
         "state forget shop.hours --from 2024-01-01 --to 2024-01-02",
         "forget shop.hours [] 2024-01-01T00:00:00Z 2024-01-02T00:00:00Z"
       ),
+      ("state forget shop.orders --held", "forget shop.orders []   held"),
+      (
+        "state rollback shop.orders --as-of 17",
+        "rollback shop.orders snapshot(17)"
+      ),
       ("state repair", "repair []"), ("state repair shop", "repair [\"shop\"]"),
       ("state accept shop.orders", "accept shop.orders"), ("state drop shop.old", "drop shop.old"),
     ])
@@ -86,6 +95,8 @@ final class FakeBackend: Backend {
     "state refuses what it cannot mean",
     arguments: [
       "state forget", "state drop", "state accept", "state show --file a",
+      "state rollback shop.orders", "state rollback --as-of 17", "state --held",
+      "state forget shop.orders --as-of 17",
       "state --from 2024-01-01",
       "state repair --to 2024-01-01",
     ])

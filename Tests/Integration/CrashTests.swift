@@ -19,6 +19,8 @@ struct CrashTests {
     case replacedFull = "a full model that is rebuilt"
     case firstChain = "append, merge, full and view in a new lake"
     case changedChain = "files that came, changed and went, through append, merge, full and view"
+    case rolledBack = "tables of all these kinds that are rolled back"
+    case maintained = "tables of all these kinds that are compacted, expired and swept"
 
     var testDescription: String { rawValue }
 
@@ -28,6 +30,26 @@ struct CrashTests {
       case .replacedHour: ["run", "pageviews", "--from", "2024-01-01T05", "--force"]
       case .firstFull, .replacedFull: ["run", "shop"]
       case .firstChain, .changedChain: ["run", "goods"]
+      case .rolledBack:
+        ["state", "rollback"] + Goods.tables.map { "goods.\($0)" }
+          + ["--as-of", "2024-01-02T05:30"]
+      case .maintained: ["maintain", "goods"]
+      }
+    }
+
+    var variables: [String: String] {
+      switch self {
+      case .rolledBack: ["SLUICE_NOW": "2024-01-02T07:10:00Z"]
+      case .maintained: ["SLUICE_NOW": "2024-01-12T05:10:00Z"]
+      default: [:]
+      }
+    }
+
+    /// What comes to rest after that, and has nothing to do then.
+    var settling: [String] {
+      switch self {
+      case .rolledBack, .maintained: ["run", "goods"]
+      default: again
       }
     }
 
@@ -38,6 +60,7 @@ struct CrashTests {
     var stride: Int {
       switch self {
       case .firstChain, .changedChain: 10
+      case .rolledBack: 5
       default: 3
       }
     }
@@ -70,6 +93,21 @@ struct CrashTests {
         try Goods.fill(project)
         try project.mustRun(again)
         try Goods.change(project)
+      case .rolledBack, .maintained:
+        try Goods.write(to: project)
+        try Goods.fill(project)
+        try project.mustRun(["run", "goods"])
+        try Goods.change(project)
+        let later = ["SLUICE_NOW": "2024-01-02T06:10:00Z"]
+        try project.mustRun(["run", "goods"], variables: later)
+        guard self == .maintained else { break }
+        for name in ["h", "i"] {
+          try Goods.put(project, name, "1,ann,13,9")
+          try project.mustRun(["run", "goods"], variables: later)
+        }
+        try project.edit(
+          "sluice.yaml", "cache:", "maintenance: {keep: 1s, snapshots: 1, grace: 1h}\ncache:")
+        try project.age(by: 10 * 86_400)
       }
       return project
     }
@@ -87,8 +125,10 @@ struct CrashTests {
     "rule 37: killed anywhere, the next run publishes the same, once", arguments: Scenario.allCases)
   func everywhere(scenario: Scenario) throws {
     let whole = try scenario.project()
-    let (outcome, mutations) = try whole.traced(scenario.arguments)
+    let (outcome, mutations) = try whole.traced(
+      scenario.arguments, variables: scenario.variables)
     try #require(outcome.exitCode == 0, "\(outcome)")
+    try whole.mustRun(scenario.settling, variables: scenario.variables)
     let expected = try LakeAudit.of(whole.lake).content(of: whole)
     // What is compared below is there to be compared.
     #expect(expected.count >= 4 && expected.values.allSatisfy { !$0.isEmpty })
@@ -158,15 +198,28 @@ struct CrashTests {
     func check(_ isRight: Bool, _ outcome: Outcome) {
       if !isRight { survivor.complaints.append("\(outcome)") }
     }
-    let killed = try project.killed(scenario.arguments, at: moment)
+    let variables = scenario.variables
+    let killed = try project.killed(scenario.arguments, at: moment, variables: variables)
     check(killed.end == .killed(signal: SIGKILL), killed)
+    if scenario == .maintained {
+      // Who reads in between finds all there is.
+      let read = try project.run([
+        "query",
+        Goods.tables.map { "SELECT count(*) FROM goods.\($0)" }.joined(separator: " UNION ALL "),
+      ])
+      check(read.exitCode == 0, read)
+    }
     // A damaged lake can be looked at.
     _ = try project.leftovers()
 
-    let again = try project.run(scenario.again)
+    let again = try project.run(scenario.again, variables: variables)
     check(again.exitCode == 0, again)
+    if scenario.settling != scenario.again {
+      let settled = try project.run(scenario.settling, variables: variables)
+      check(settled.exitCode == 0, settled)
+    }
     let lake = try project.listing("lake")
-    let third = try project.run(scenario.again + ["--json"])
+    let third = try project.run(scenario.settling + ["--json"], variables: variables)
     check(third.exitCode == 0, third)
     check(try third.json().last?["status"] == "unchanged", third)
     check(try project.listing("lake") == lake, third)
@@ -238,6 +291,8 @@ enum Shop {
 /// → `silver` (merge) → `copy` (append) and `totals` (full, exported) → `large` (view); `direct`
 /// (merge) reads the files themselves.
 enum Goods {
+  static let tables = ["bronze", "silver", "direct", "copy", "totals"]
+
   static func write(to project: PageviewsProject) throws {
     try project.root.write(
       """

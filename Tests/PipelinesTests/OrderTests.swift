@@ -23,7 +23,7 @@ struct OrderTests {
     let world = try World(seed: UInt64(seed))
     var runs = 0
     for step in 0..<(OrderTests.isLong ? 30 : 9) {
-      let what = try world.step()
+      let what = try world.step() + world.maybeRollBack()
       switch world.random(in: 0..<6) {
       case 0: continue
       case 1, 2:
@@ -113,6 +113,22 @@ private final class World {
       }
     }
     return done.joined(separator: ", ")
+  }
+
+  /// Now and then takes a table back to one of its snapshots, and lets what was undone in again.
+  func maybeRollBack() throws -> String {
+    guard random(in: 0..<4) == 0 else { return "" }
+    let tables = ["bronze", "silver", "direct", "copy", "totals", "live_bronze", "live_orders"]
+    let name = tables[random(in: 0..<tables.count)]
+    let workspace = try workspace()
+    guard let table = try workspace.lake.catalog.load(TableID("shop", name)) else { return "" }
+    let line = table.history()
+    let snapshot = line[random(in: 0..<line.count)].id
+    let text = try workspace.rollback("shop.\(name)", to: .snapshot(snapshot)).text
+    // Runs in between leave what is held alone.
+    if random(in: 0..<2) == 0 { try run() }
+    _ = try workspace.forget("shop.\(name)", held: true)
+    return ", \(name) \(text)"
   }
 
   private func row() -> Row? {

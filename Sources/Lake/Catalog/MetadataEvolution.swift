@@ -15,9 +15,13 @@ enum MetadataEvolution {
         partitionSpecs: [PartitionSpec(id: 0, fields: [])], defaultSpecID: 0,
         lastPartitionID: 999, sortOrders: [.unsorted], defaultSortOrderID: 0)
     do {
-      try setSchema(&metadata, update, isNew: base == nil)
-      try setSpec(&metadata, update.partitionBy, isNew: base == nil)
-      try setSort(&metadata, update.sort)
+      if let past = update.rollsBackTo {
+        restoreColumns(&metadata, of: past)
+      } else {
+        try setSchema(&metadata, update, isNew: base == nil)
+        try setSpec(&metadata, update.partitionBy, isNew: base == nil)
+        try setSort(&metadata, update.sort)
+      }
     } catch {
       throw LakeError(
         error.code, error.message, at: Place(model: id.description), advice: error.advice)
@@ -29,6 +33,34 @@ enum MetadataEvolution {
       metadata[property: key] = value
     }
     return metadata
+  }
+
+  /// Makes the columns of a past snapshot the current ones, under the IDs they have in its files.
+  private static func restoreColumns(_ metadata: inout TableMetadata, of snapshot: Int64) {
+    if let id = metadata.snapshot(snapshot)?.schemaID,
+      metadata.schemas.contains(where: { $0.id == id })
+    {
+      metadata.currentSchemaID = id
+    }
+    let ids = Set(metadata.schema.fields.map(\.id))
+    // A partition or sort order of columns that were not there yet cannot be the default one.
+    if !metadata.partitionSpec.fields.allSatisfy({ ids.contains($0.sourceID) }) {
+      let fitting = metadata.partitionSpecs.filter { spec in
+        spec.fields.allSatisfy { ids.contains($0.sourceID) }
+      }
+      if let spec = fitting.max(by: { $0.id < $1.id }) {
+        metadata.defaultSpecID = spec.id
+      } else {
+        let spec = PartitionSpec(
+          id: (metadata.partitionSpecs.map(\.id).max() ?? -1) + 1, fields: [])
+        metadata.partitionSpecs.append(spec)
+        metadata.defaultSpecID = spec.id
+      }
+    }
+    if !metadata.sortOrder.fields.allSatisfy({ ids.contains($0.sourceID) }) {
+      if !metadata.sortOrders.contains(.unsorted) { metadata.sortOrders.append(.unsorted) }
+      metadata.defaultSortOrderID = SortOrder.unsorted.id
+    }
   }
 
   private static func setSchema(

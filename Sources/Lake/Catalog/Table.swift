@@ -58,7 +58,10 @@ public struct Table: Sendable {
 
   /// The number of commits since the table was last maintained, or since its first that is kept.
   public var commitsSinceMaintenance: Int {
-    history().prefix { !($0.operation == .replace && $0[summary: SummaryKey.commit] != nil) }.count
+    history().prefix {
+      !($0.operation == .replace && $0[summary: SummaryKey.commit] != nil
+        && $0[summary: SummaryKey.rollback] == nil)
+    }.count
   }
 
   public func property(_ key: String) -> String? { metadata[property: key] }

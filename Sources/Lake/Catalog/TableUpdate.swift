@@ -49,21 +49,22 @@ public struct TableUpdate: Sendable {
     self.time = time
   }
 
-  /// Takes a table back to one of its snapshots, under the columns it has now. The undone snapshots
+  /// Takes a table back to one of its snapshots, with the columns it had then. The undone snapshots
   /// are no ancestors of the new one any more, so that readers of changes rebuild (rule 15).
   ///
   /// - Throws: `LakeError` `.invalid` where the snapshot did not lead to the current one.
   public static func rollback(
     of table: Table, to snapshot: Int64, time: Instant
   ) throws -> TableUpdate {
+    let past = try table.at(snapshot: snapshot)
     guard table.history().contains(where: { $0.id == snapshot }) else {
-      _ = try table.at(snapshot: snapshot)
       throw LakeError(
         .invalid, "snapshot \(snapshot) did not lead to the current one",
-        at: Place(model: table.id.description), advice: "roll back to one of 'sluice state'")
+        at: Place(model: table.id.description),
+        advice: "it was undone itself, or lies on a branch; roll back to what is in between")
     }
     var update = TableUpdate(
-      operation: .replace, schema: table.schema, partitionBy: table.partitionColumns,
+      operation: .replace, schema: past.schema, partitionBy: table.partitionColumns,
       sort: table.sortColumns, summary: [SummaryKey.rollback: "\(snapshot)"], time: time)
     update.rollsBackTo = snapshot
     return update

@@ -49,7 +49,11 @@ extension Consumption {
           "held",
           [
             "contributions": .array(held.contributions.map(JSON.string)),
-            "intervals": .array(held.intervals.map(\.microseconds)),
+            "intervals": .array(
+              held.intervals.sorted { $0.key < $1.key }.map { interval, identity in
+                .array((interval.microseconds.array ?? []) + [.string(identity)])
+              }),
+            "whole": .boolean(held.isWhole),
           ]))
     }
     return .object(members + unknown)
@@ -78,8 +82,12 @@ extension Consumption {
     inputs = try Consumption.positions(json["inputs"])
     pending = (json["pending"]?.array ?? []).compactMap(\.string)
     held.contributions = (json["held"]?["contributions"]?.array ?? []).compactMap(\.string)
-    for pair in json["held"]?["intervals"]?.array ?? [] {
-      held.intervals.append(try Interval(microseconds: pair, of: "consumption file"))
+    held.isWhole = json["held"]?["whole"]?.boolean ?? false
+    for item in json["held"]?["intervals"]?.array ?? [] {
+      let cells = item.array ?? []
+      let interval = try Interval(
+        microseconds: .array(Array(cells.prefix(2))), of: "consumption file")
+      held.intervals[interval] = cells.count > 2 ? cells[2].string ?? "" : ""
     }
     unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
     for row in rows {

@@ -52,6 +52,19 @@ public struct ConsumedInterval: Sendable, Hashable {
   }
 }
 
+extension ConsumedInterval {
+  /// What tells one computation of an interval from another: its definition, the versions of its
+  /// files, and the runs that made the same interval of the tables it reads. 64 hexadecimal digits.
+  public var identity: String {
+    let files = objects.map { "\($0.source) \($0.uri) \($0.version)" }.sorted()
+    let tables = inputs.sorted { $0.key < $1.key }.compactMap { name, position -> String? in
+      guard case .interval(let run, let definition) = position else { return nil }
+      return "\(name) \(run) \(definition)"
+    }
+    return Packing.sha256(Array(([definition] + files + tables).joined(separator: "\n").utf8))
+  }
+}
+
 /// What parsing a query gave, so that text which has not changed needs no parser (rule 14).
 public struct ConsumedQuery: Sendable, Hashable {
   /// The names after FROM and JOIN, as written.
@@ -93,17 +106,25 @@ public struct Consumption: Sendable, Hashable {
   public var held = Held()
   /// The run that published last.
   public var run: String
-  /// Parts of a table that a rollback has taken out (rule 15).
+  /// What a rollback has undone (rule 15).
   public struct Held: Sendable, Hashable {
+    /// Of incremental models: versions of these that are consumed already, and not in the rows.
     public var contributions: [String]
-    public var intervals: [Interval]
+    /// Of interval models, each with the identity of what was undone: from other files, or under
+    /// another definition, the interval is not the same.
+    public var intervals: [Interval: String]
+    /// The table as a whole, where its parts cannot be told.
+    public var isWhole: Bool
 
-    public init(contributions: [String] = [], intervals: [Interval] = []) {
+    public init(
+      contributions: [String] = [], intervals: [Interval: String] = [:], isWhole: Bool = false
+    ) {
       self.contributions = contributions
       self.intervals = intervals
+      self.isWhole = isWhole
     }
 
-    public var isEmpty: Bool { contributions.isEmpty && intervals.isEmpty }
+    public var isEmpty: Bool { contributions.isEmpty && intervals.isEmpty && !isWhole }
   }
 
   /// Kept for later versions: keys that this one does not know.

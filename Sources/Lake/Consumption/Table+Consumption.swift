@@ -88,6 +88,38 @@ extension Table {
     return nil
   }
 
+  /// What Sluice has published since the snapshot `past`, oldest first; commits of other programs
+  /// have published nothing.
+  ///
+  /// - Returns: Nil where the changes of one of the commits are not on record.
+  public func published(since past: Int64) throws -> [ChangeSet]? {
+    var sets: [ChangeSet] = []
+    for snapshot in metadata.ancestry() {
+      if snapshot.id == past { return sets.reversed() }
+      guard snapshot[summary: SummaryKey.commit] != nil else { continue }
+      if let hash = snapshot[summary: SummaryKey.changes] {
+        sets.append(try changeSet(hash))
+      } else if snapshot[summary: SummaryKey.consumption] != nil
+        && snapshot[summary: SummaryKey.rollback] == nil
+      {
+        return nil
+      }
+    }
+    return nil
+  }
+
+  private func changeSet(_ hash: String) throws -> ChangeSet {
+    let key = LakeLayout.changes(id, hash: hash)
+    let json = try StateFile.read(key, hash: hash, from: store)
+    do {
+      return try ChangeSet(json: json)
+    } catch {
+      throw LakeError(
+        error.code, error.message, at: Place(file: store.uri(key), model: id.description),
+        advice: error.advice)
+    }
+  }
+
   private func consumption(_ hash: String) throws -> Consumption {
     let key = LakeLayout.consumption(id, hash: hash)
     let json = try StateFile.read(key, hash: hash, from: store)
@@ -109,15 +141,7 @@ extension Table {
     for snapshot in metadata.ancestry() {
       if snapshot.id == past { return sets.reversed() }
       if let hash = snapshot[summary: SummaryKey.changes] {
-        let key = LakeLayout.changes(id, hash: hash)
-        let json = try StateFile.read(key, hash: hash, from: store)
-        do {
-          sets.append(try ChangeSet(json: json))
-        } catch {
-          throw LakeError(
-            error.code, error.message, at: Place(file: store.uri(key), model: id.description),
-            advice: error.advice)
-        }
+        sets.append(try changeSet(hash))
       } else if snapshot.operation != .replace {
         return nil
       }

@@ -72,17 +72,7 @@ private struct QueryTables {
     guard let table = try workspace.lake.catalog.load(id), let asOf else {
       return try workspace.lake.catalog.load(id)
     }
-    switch asOf {
-    case .time(let instant): return try table.at(instant)
-    case .snapshot(let snapshot): return try table.at(snapshot: snapshot)
-    case .reference(let name):
-      guard let snapshot = table.snapshotID(named: name) else {
-        throw PipelineError(
-          .unknownName, "the table \(id) has no branch or tag '\(name)'",
-          advice: "--as-of takes a time, a snapshot's number, a branch or a tag", exitCode: 2)
-      }
-      return try table.at(snapshot: snapshot)
-    }
+    return try table.at(asOf)
   }
 
   private func view(_ node: Graph.Node, _ graph: Graph) throws -> Query {
@@ -139,6 +129,26 @@ private struct QueryTables {
       ?? "the project has: \(known.joined(separator: ", "))"
     return PipelineError(
       .unknownName, "there is no table '\(name)'", advice: advice, exitCode: 2)
+  }
+}
+
+extension Table {
+  /// The table as it was then.
+  ///
+  /// - Throws: `PipelineError` `.unknownName`; `LakeError` `.invalid` where its history does not
+  ///   reach that far.
+  func at(_ asOf: AsOf) throws -> Table {
+    switch asOf {
+    case .time(let instant): return try at(instant)
+    case .snapshot(let snapshot): return try at(snapshot: snapshot)
+    case .reference(let name):
+      guard let snapshot = snapshotID(named: name) else {
+        throw PipelineError(
+          .unknownName, "the table \(id) has no branch or tag '\(name)'",
+          advice: "--as-of takes a time, a snapshot's number, a branch or a tag", exitCode: 2)
+      }
+      return try at(snapshot: snapshot)
+    }
   }
 }
 

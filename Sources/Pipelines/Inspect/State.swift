@@ -73,6 +73,7 @@ extension Workspace {
         state.byteCount += file.byteCount
       }
       guard let consumption = try table.consumption() else { return state }
+      state.held = consumption.held.text
       state.inputs = consumption.inputs.sorted { $0.key < $1.key }.map {
         ($0.key, $0.value.summary)
       }
@@ -139,6 +140,7 @@ extension ModelState {
               }),
           ]
         }),
+      "held": held.map { .string($0) } ?? .null,
       "problem": problem.map { .string($0) } ?? .null,
     ]
   }

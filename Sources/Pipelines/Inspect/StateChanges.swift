@@ -29,11 +29,19 @@ extension Workspace {
   ///   - name: `pipeline.model`.
   ///   - files: Of append and merge models: only these, as `_source_file` names them.
   ///   - from, to: Of interval models: only the intervals in this range.
+  ///   - held: Only what a rollback holds back.
   /// - Throws: `PipelineError` `.usage` for what cannot be forgotten, `.unknownName`.
   public func forget(
-    _ name: String, files: [String] = [], from: Instant? = nil, to: Instant? = nil
+    _ name: String, files: [String] = [], from: Instant? = nil, to: Instant? = nil,
+    held: Bool = false
   ) throws -> StateChange {
     let (id, model) = try known(name)
+    if held {
+      guard files.isEmpty, from == nil, to == nil else {
+        throw usage("--held means all that is held back", "leave out --file, --from and --to")
+      }
+      return try release(id)
+    }
     if model.incremental == nil && !files.isEmpty {
       throw usage("'\(name)' is not made file by file", "leave out --file")
     }
@@ -56,18 +64,19 @@ extension Workspace {
             && (to ?? from.map { Instant(microseconds: $0.microseconds + 1) })
               .map { interval.start < $0 } ?? true
         }
-        let held = next.held.intervals.filter { interval in
+        let held = next.held.intervals.keys.filter { interval in
           (from.map { interval.end > $0 } ?? true) && (to.map { interval.start < $0 } ?? true)
         }
         forgotten = Set(gone).union(held).count
         for interval in gone { next.intervals[interval] = nil }
-        next.held.intervals.removeAll { held.contains($0) }
+        for interval in held { next.held.intervals[interval] = nil }
       } else if files.isEmpty {
         forgotten = next.inputs.count
         next.inputs = [:]
         next.held = Consumption.Held()
       } else {
-        let names = files.filter(try contributions(table).contains)
+        let known = try contributions(table).union(next.held.contributions)
+        let names = files.filter(known.contains)
         forgotten = names.count
         next.pending = Array(Set(next.pending).union(names)).sorted()
         next.held.contributions.removeAll { names.contains($0) }
@@ -81,6 +90,22 @@ extension Workspace {
       id,
       "forgot \(forgotten) \(what)\(forgotten == 1 ? "" : "s"); the next run consumes "
         + "\(forgotten == 1 ? "it" : "them") again", isDone: true)
+  }
+
+  /// Lets in again what a rollback holds back.
+  private func release(_ id: TableID) throws -> StateChange {
+    var text = ""
+    let outcome = try mend(id) { _, consumption in
+      guard var next = consumption, let held = next.held.text else { return nil }
+      text = held
+      if next.held.isWhole { next.inputs = [:] }
+      for interval in next.held.intervals.keys { next.intervals[interval] = nil }
+      next.pending = Array(Set(next.pending).union(next.held.contributions)).sorted()
+      next.held = Consumption.Held()
+      return (next, ChangeSet())
+    }
+    guard outcome else { return change(id, "nothing is held back") }
+    return change(id, "let in again: \(text); the next run consumes it", isDone: true)
   }
 
   /// Takes a table as another program left it: what it has consumed is what it had consumed before,
@@ -228,7 +253,8 @@ extension Workspace {
         next.held = Consumption.Held()
         return (next, ChangeSet(isFull: true))
       }
-      names = files.filter(try contributions(table).contains)
+      let known = try contributions(table).union(next.held.contributions)
+      names = files.filter(known.contains)
       guard !names.isEmpty else { return nil }
       next.pending = Array(Set(next.pending).union(names)).sorted()
       next.held.contributions.removeAll { names.contains($0) }
@@ -292,7 +318,7 @@ extension Workspace {
     return Set(found.rows.compactMap { if case .string(let name) = $0[0] { name } else { nil } })
   }
 
-  private func known(_ name: String) throws -> (TableID, Model) {
+  func known(_ name: String) throws -> (TableID, Model) {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2, let model = project[pipeline: parts[0]]?[model: parts[1]],
       model.kind != .view, model.outputs.isEmpty
@@ -313,7 +339,7 @@ extension Workspace {
     PipelineError(.usage, message, advice: advice, exitCode: 2)
   }
 
-  private func change(_ id: TableID, _ text: String, isDone: Bool = false) -> StateChange {
+  func change(_ id: TableID, _ text: String, isDone: Bool = false) -> StateChange {
     StateChange(pipeline: id.pipeline, model: id.model, text: text, isDone: isDone)
   }
 }

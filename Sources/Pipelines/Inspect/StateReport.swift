@@ -32,6 +32,8 @@ public struct ModelState: Sendable {
   public var intervals: [IntervalState]
   /// Inputs read whole, with the position consumed, e.g. `batch 3` or `snapshot 81…`.
   public var inputs: [(name: String, position: String)]
+  /// What a rollback holds back, e.g. `2 files`.
+  public var held: String? = nil
   /// Something that stops this model: a foreign commit, damaged state.
   public var problem: String?
 }

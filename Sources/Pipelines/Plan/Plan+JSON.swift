@@ -39,12 +39,13 @@ extension PipelinePlan {
 }
 
 extension PlannedUnit.Action {
-  /// `run`, `up to date`, `waiting`, `blocked`.
+  /// `run`, `up to date`, `waiting`, `held`, `blocked`.
   public var name: String {
     switch self {
     case .run: "run"
     case .upToDate: "up to date"
     case .waiting: "waiting"
+    case .held: "held"
     case .blocked: "blocked"
     }
   }
@@ -54,7 +55,7 @@ extension PlannedUnit.Action {
     case .run(let reason): .string(reason.description)
     case .upToDate: .null
     case .waiting(let missing): .array(missing.map { .string($0) })
-    case .blocked(let why): .string(why)
+    case .held(let why), .blocked(let why): .string(why)
     }
   }
 }

@@ -75,6 +75,8 @@ public struct PlannedUnit: Sendable {
     case upToDate
     /// Files are not there yet; their addresses.
     case waiting(missing: [String])
+    /// Would do again what a rollback has undone; how to let it.
+    case held(String)
     /// Cannot run; what to do about it.
     case blocked(String)
   }

@@ -332,6 +332,13 @@ struct Planner {
         "\(node.model.name): the table's columns will change: "
           + changes.map(\.description).joined(separator: ", "))
     }
+    for node in survey.graph.nodes where node.model.pipeline == pipeline.name {
+      let id = TableID(pipeline.name, node.model.name)
+      guard let held = survey.tables[id]?.consumption?.held.text else { continue }
+      notes.append(
+        "\(node.model.name): held back since it was rolled back: \(held); "
+          + "'sluice state forget \(id) --held' lets it in again")
+    }
     let known = Set(pipeline.models.flatMap { [$0.name] + $0.outputs.map(\.name) })
     for model in try workspace.lake.modelsWithState(in: pipeline.name) where !known.contains(model)
     {

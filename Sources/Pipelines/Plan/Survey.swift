@@ -162,6 +162,10 @@ struct Survey: Sendable {
       if let obstacle = unit.obstacle { unit.action = .blocked(obstacle.description) }
       return unit
     }
+    if let why = held(unit, reason, selection) {
+      unit.action = .held(why)
+      return unit
+    }
     unit.obstacle = obstacle(to: unit, reason, selection)
     if unit.obstacle == nil {
       do {

@@ -25,8 +25,12 @@ extension DeltaRun {
     let gone = keepsRows ? [] : delta.gone
     if model.deleteMarker != nil && !gone.isEmpty {
       // Which keys those files said were gone, no table knows.
-      let all = try everything(of: nil, schema, &staged)
-      var change = Change(rows: try compute(latest(of: [all], schema), schema, "latest", &staged))
+      var all = [try everything(of: nil, schema, &staged)]
+      if !held.contributions.isEmpty {
+        let parts = TableParts(base, schema, workspace, Place(model: unit.label))
+        all.append(.view(try parts.rows(of: .contributions(held.contributions))))
+      }
+      var change = Change(rows: try compute(latest(of: all, schema), schema, "latest", &staged))
       change.removed = nil
       change.changes.isFull = true
       return change
@@ -41,6 +45,9 @@ extension DeltaRun {
     } else {
       candidates = [try everything(of: keys, schema, &staged)]
       if keepsRows { candidates += [fresh, .view(present)] }
+      if !held.contributions.isEmpty {
+        candidates.append(.view(heldRows(among: present)))
+      }
     }
     let winners = try compute(latest(of: candidates, schema), schema, "latest", &staged)
     let moved = try moved(from: present, to: .files(winners, schema: schema))
@@ -84,7 +91,17 @@ extension DeltaRun {
     return files.isEmpty ? nil : .rows(of: files, schema: schema)
   }
 
-  /// All contributions there are now, without rows that are set aside; of some keys only.
+  /// Of the table's rows, those of contributions of which a later version is held back: all there is
+  /// of them.
+  private func heldRows(among present: Query) -> Query {
+    let keys = TableParts.Keys.contributions(held.contributions)
+    return Query(
+      sql: "SELECT p.* FROM p SEMI JOIN k ON \(keys.matches("p", "k"))",
+      inputs: ["p": .view(present), "k": keys.input], label: unit.label)
+  }
+
+  /// All contributions there are now, without rows that are set aside and without those that are
+  /// held back; of some keys only.
   private func everything(
     of keys: TableParts.Keys?, _ schema: Schema, _ staged: inout [DataFile]
   ) throws -> Query.Input {
@@ -97,10 +114,17 @@ extension DeltaRun {
     let builder = builder(ignored, whole)
     let bound = try builder.build()
     var query = bound.query
+    let held = Set(held.contributions).subtracting(delta.present)
+    if !held.isEmpty {
+      let names = TableParts.Keys.contributions(Array(held))
+      query = Query(
+        sql: "SELECT t.* FROM t ANTI JOIN k ON \(names.matches("t", "k"))",
+        inputs: ["t": .view(query), "k": names.input], label: unit.label)
+    }
     if let keys {
       query = Query(
         sql: "SELECT t.* FROM t SEMI JOIN k ON \(keys.matches("t", "k"))",
-        inputs: ["t": .view(bound.query), "k": keys.input], label: unit.label)
+        inputs: ["t": .view(query), "k": keys.input], label: unit.label)
     }
     let rows = try compute(query, schema, "all", &staged)
     for text in bound.texts { try text.finish() }

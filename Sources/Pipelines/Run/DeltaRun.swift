@@ -20,6 +20,8 @@ struct DeltaRun {
   var model: Model { unit.node.model }
   var base: Table? { survey.tables[unit.id]?.table }
   var keepsRows: Bool { model.onChange == .keep }
+  /// What a rollback has undone and this commit must not bring back.
+  var held: Consumption.Held { survey.tables[unit.id]?.consumption?.held ?? .init() }
 
   /// What a commit is made of.
   struct Change {
@@ -225,6 +227,8 @@ struct DeltaRun {
       cancellation: cancellation
     ) { table, consumption in
       let now = Survey.remembered(consumption, nil)
+      // A rollback meanwhile: other rows, and other things to leave alone.
+      guard (consumption?.held ?? .init()) == held else { throw overtaken }
       if now != unit.before {
         if try survey.isSettled(unit, by: now) { return .alreadyApplied }
         // What was computed is what came after a state that is not the table's any more.
@@ -267,7 +271,8 @@ struct DeltaRun {
     next.intervals = [:]
     next.pending = []
     let consumed = Set(delta.present + delta.gone)
-    next.held.contributions.removeAll { delta.isRebuild || consumed.contains($0) }
+    if delta.isRebuild { next.held = Consumption.Held() }
+    next.held.contributions.removeAll { consumed.contains($0) }
     let update = TableUpdate(
       schema: schema, partitionBy: model.partitionBy,
       sort: sort.map { SortColumn($0.column, isDescending: $0.isDescending) },

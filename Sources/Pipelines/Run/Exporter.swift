@@ -27,7 +27,7 @@ struct Exporter {
       switch unit.action {
       case .waiting, .blocked: reason = nil
       case .run: reason = "table changed"
-      case .upToDate: reason = try pending(export, unit.interval, unit.before)
+      case .upToDate, .held: reason = try pending(export, unit.interval, unit.before)
       }
       return reason.map {
         PlannedExport(

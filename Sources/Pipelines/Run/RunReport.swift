@@ -66,6 +66,8 @@ public struct UnitResult: Sendable {
     /// Another run published the same meanwhile.
     case alreadyPublished
     case waiting
+    /// A rollback has undone it, and nothing has let it in again.
+    case held
     case failed
     /// Not tried, because something it needs failed.
     case skipped

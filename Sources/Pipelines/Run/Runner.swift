@@ -177,11 +177,13 @@ final class Runner {
         continue
       }
       switch unit.action {
-      case .upToDate:
-        if try Exporter(workspace).planned(of: unit).isEmpty {
-          record(unit, .upToDate, "up to date")
-        } else {
+      case .upToDate, .held:
+        if try !Exporter(workspace).planned(of: unit).isEmpty {
           ready.append(unit)
+        } else if case .held(let why) = unit.action {
+          record(unit, .held, why)
+        } else {
+          record(unit, .upToDate, "up to date")
         }
       case .waiting(let missing): record(unit, .waiting, "waiting for \(summary(missing))")
       case .blocked(let why):

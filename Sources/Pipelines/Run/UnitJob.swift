@@ -94,8 +94,12 @@ struct UnitJob: Sendable {
     result.exports = try timed("export", &result) {
       try Exporter(workspace).write(unit, view, run: run.id)
     }
-    if case .upToDate = unit.action {
-      result.status = result.exports.isEmpty ? .upToDate : .exported
+    switch unit.action {
+    case .upToDate: result.status = result.exports.isEmpty ? .upToDate : .exported
+    case .held(let why):
+      result.status = result.exports.isEmpty ? .held : .exported
+      result.reason = why
+    default: break
     }
   }
 

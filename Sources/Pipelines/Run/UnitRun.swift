@@ -183,6 +183,16 @@ struct UnitRun {
       rebuilds: survey.tables[unit.id]?.problem != nil, cancellation: cancellation
     ) { table, consumption in
       let now = Survey.remembered(consumption, unit.interval)
+      let held = survey.tables[unit.id]?.consumption?.held ?? .init()
+      // A rollback meanwhile: what it has undone must not come back by this.
+      if let theirs = consumption?.held,
+        theirs.isWhole != held.isWhole
+          || unit.interval.map({ theirs.intervals[$0] != held.intervals[$0] }) ?? false
+      {
+        throw LakeError(
+          .conflict, "the table was rolled back meanwhile", at: Place(model: unit.label),
+          advice: "run again")
+      }
       if now != unit.before, try survey.isSettled(unit, by: now) { return .alreadyApplied }
       if audit.hasTableScope && table?.currentSnapshot?.id != audited?.currentSnapshot?.id {
         // Rule 18: what was unique beside the rows of then may not be beside those of now.
@@ -206,7 +216,7 @@ struct UnitRun {
       fingerprint: unit.fingerprint, queries: try survey.queries(of: unit.node))
     var changes = ChangeSet()
     if let interval = unit.interval {
-      next.held.intervals.removeAll { $0 == interval }
+      next.held.intervals[interval] = nil
       next.intervals[interval] = ConsumedInterval(
         definition: unit.fingerprint, run: run.id.rawValue,
         objects: mine.objects.sorted { ($0.source, $0.uri) < ($1.source, $1.uri) },
@@ -215,6 +225,7 @@ struct UnitRun {
     } else {
       next.inputs = mine.inputs
       next.intervals = [:]
+      next.held = Consumption.Held()
       changes.isFull = true
     }
     let update = TableUpdate(

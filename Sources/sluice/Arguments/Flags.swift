@@ -38,6 +38,7 @@ extension Flag {
     ) { options, text in
       options.files.append(try nonEmpty(text, of: "file"))
     },
+    .switched("held", verbs: [.state], "Forget only what a rollback holds back") { $0.held = true },
     .switched("force", verbs: Verb.withSelection, "Run what is selected although it is up to date")
     { $0.force = true },
     .switched(
@@ -91,10 +92,11 @@ extension Flag {
       options.format = format
     },
     .valued(
-      "as-of", "TIME|SNAPSHOT", verbs: [.query], "Read tables as they were then",
+      "as-of", "TIME|SNAPSHOT", verbs: [.query, .state],
+      "Read tables as they were then, or roll back to it",
       text: """
         A time (UTC): every table as it was at that instant. Or the number of a snapshot, or the \
-        name of a branch or tag, of the table that the query reads.
+        name of a branch or tag, of the table that is read or rolled back.
         """
     ) { options, text in
       let text = try nonEmpty(text, of: "as-of")

@@ -16,6 +16,8 @@ struct Options: Sendable, Equatable {
   var twin = false
   /// Files as `_source_file` names them.
   var files: [String] = []
+  /// What a rollback holds back.
+  var held = false
   /// A file of event messages; `-` for standard input.
   var event: String?
   var threads: Int?

@@ -92,7 +92,9 @@ extension Verb {
 
       `forget` lets a table forget what it has consumed, all of it or what `--file`, or `--from` and \
       `--to`, say; the next run consumes it again. Rows of an append table go with what is forgotten, \
-      all others stay until they are replaced. `repair` mends what is remembered where files of the \
+      all others stay until they are replaced. `rollback` takes a table back to what it was at \
+      `--as-of`; what came since is held back and not done again until `forget --held` or a full \
+      refresh lets it in. `repair` mends what is remembered where files of the \
       state are gone or damaged. `accept` takes a table as another program has left it. `drop` \
       deletes a table that no model makes any more.
       """,
@@ -102,6 +104,7 @@ extension Verb {
       .init("sluice state pageviews --json", "with each interval and the files it came from"),
       .init("sluice state forget shop.orders --file data/7.csv", "one file, to be read again"),
       .init("sluice state forget pageviews.top_pages --from 2024-01-01T05", "one interval"),
+      .init("sluice state rollback shop.orders --as-of 2024-01-02", "as it was at midnight"),
       .init("sluice state repair", "every table of the project"),
     ],
     exits: "2 for what cannot be forgotten, accepted or dropped.")

@@ -95,6 +95,7 @@ struct PlanText {
       }
       let more = all.count > 1 ? " and \(grouped(all.count - 1)) more" : ""
       return ("waiting", .warning, "not there yet: \(paths(missing.first ?? "its files"))\(more)")
+    case .held(let why): return ("held", .warning, why)
     case .blocked(let advice): return ("blocked", .bad, paths(advice))
     }
   }

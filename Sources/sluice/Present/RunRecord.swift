@@ -48,8 +48,8 @@ struct RunRecord {
   var outcome: String {
     let words: [(UnitResult.Status, String)] = [
       (.published, "published"), (.exported, "exported"),
-      (.alreadyPublished, "published by another run"), (.waiting, "waiting"), (.failed, "failed"),
-      (.skipped, "skipped"),
+      (.alreadyPublished, "published by another run"), (.waiting, "waiting"), (.held, "held"),
+      (.failed, "failed"), (.skipped, "skipped"),
     ]
     let parts = words.filter { count($0.0) > 0 }.map { "\(grouped(count($0.0))) \($0.1)" }
     return parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")

@@ -97,6 +97,7 @@ struct RunText {
     case .upToDate: ("up to date", .dim)
     case .alreadyPublished: ("published by another run", .good)
     case .waiting: ("waiting", .warning)
+    case .held: ("held", .warning)
     case .failed: ("failed", .bad)
     case .skipped: ("skipped", .warning)
     case nil: (status, .plain)
@@ -108,7 +109,7 @@ struct RunText {
     guard let first = a.interval, let second = b.interval, isNext(first, second) else {
       return false
     }
-    let quiet: [UnitResult.Status] = [.upToDate, .waiting, .skipped]
+    let quiet: [UnitResult.Status] = [.upToDate, .waiting, .held, .skipped]
     guard let status = UnitResult.Status(rawValue: a.status), quiet.contains(status) else {
       return false
     }

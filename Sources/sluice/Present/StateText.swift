@@ -54,6 +54,7 @@ struct StateText {
     for input in model.inputs {
       lines.append("\(printable(input.name)) up to \(printable(input.position))")
     }
+    if let held = model.held { lines.append("\(style.yellow("held back:")) \(printable(held))") }
     if let problem = model.problem {
       lines.append("\(style.red("problem:")) \(printable(problem))")
     }

@@ -9,7 +9,10 @@ protocol Backend {
   func history(limit: Int) throws -> [JSON]
   func historyRecord(run: String) throws -> JSON
   func state(pipelines: [String]) throws -> StateReport
-  func forget(_ name: String, files: [String], from: Instant?, to: Instant?) throws -> StateChange
+  func forget(
+    _ name: String, files: [String], from: Instant?, to: Instant?, held: Bool
+  ) throws -> StateChange
+  func rollback(_ name: String, to asOf: AsOf) throws -> StateChange
   func repair(pipelines: [String]) throws -> [StateChange]
   func accept(_ name: String) throws -> StateChange
   func drop(_ name: String) throws -> StateChange

@@ -3,7 +3,7 @@ import Pipelines
 
 /// What `state` can be asked to do besides showing.
 enum StateAction: String, CaseIterable, Sendable {
-  case show, forget, repair, accept, drop
+  case show, forget, rollback, repair, accept, drop
 }
 
 extension Session {
@@ -21,8 +21,12 @@ extension Session {
     case .forget:
       try tell(
         try tables(names, action: .forget).map {
-          try backend.forget($0, files: options.files, from: options.from, to: options.to)
+          try backend.forget(
+            $0, files: options.files, from: options.from, to: options.to, held: options.held)
         })
+    case .rollback:
+      let asOf = try wanted(options.asOf)
+      try tell(try tables(names, action: .rollback).map { try backend.rollback($0, to: asOf) })
     case .accept: try tell(try tables(names, action: .accept).map { try backend.accept($0) })
     case .drop: try tell(try tables(names, action: .drop).map { try backend.drop($0) })
     }
@@ -30,14 +34,26 @@ extension Session {
   }
 
   private func checkFlags(of action: StateAction) throws {
-    guard action != .forget else { return }
-    for (flag, isGiven) in [
-      ("file", !options.files.isEmpty), ("from", options.from != nil), ("to", options.to != nil),
-    ] where isGiven {
+    let flags: [(StateAction, String, Bool)] = [
+      (.forget, "file", !options.files.isEmpty), (.forget, "from", options.from != nil),
+      (.forget, "to", options.to != nil), (.forget, "held", options.held),
+      (.rollback, "as-of", options.asOf != nil),
+    ]
+    for (owner, flag, isGiven) in flags where isGiven && owner != action {
       throw CommandError.usage(
         "--\(flag) means nothing to 'state \(action.rawValue)'",
-        advice: "it says what 'state forget' forgets")
+        advice: owner == .forget
+          ? "it says what 'state forget' forgets" : "it says where 'state rollback' goes")
     }
+  }
+
+  private func wanted(_ asOf: AsOf?) throws -> AsOf {
+    guard let asOf else {
+      throw CommandError.usage(
+        "state rollback needs to know how far",
+        advice: "e.g. --as-of 2024-01-02, or --as-of with the number of a snapshot or a tag")
+    }
+    return asOf
   }
 
   /// What is mended is named, one by one.

@@ -78,6 +78,16 @@ final class PageviewsProject: Sendable {
     try root.write(pieces.joined(separator: new), to: relative)
   }
 
+  /// Makes every file of the lake older.
+  func age(by seconds: TimeInterval) throws {
+    let walker = FileManager.default.enumerator(atPath: lake.path)
+    while let path = walker?.nextObject() as? String {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -seconds)],
+        ofItemAtPath: lake.appending(path: path).path)
+    }
+  }
+
   // MARK: Runs
 
   /// What every command gets; nothing of the tests' own environment but the way to DuckDB.
