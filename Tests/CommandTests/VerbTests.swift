@@ -54,6 +54,7 @@ final class FakeBackend: Backend {
     mend("rollback \(name) \(asOf)")
   }
   func repair(pipelines: [String]) throws -> [StateChange] { [mend("repair \(pipelines)")] }
+  func relocate(pipelines: [String]) throws -> [StateChange] { [mend("relocate \(pipelines)")] }
   func accept(_ name: String) throws -> StateChange { mend("accept \(name)") }
   func drop(_ name: String) throws -> StateChange { mend("drop \(name)") }
   func check(pipelines: [String]) throws -> [TableCheck] { tables }
@@ -80,6 +81,7 @@ final class FakeBackend: Backend {
         "rollback shop.orders snapshot(17)"
       ),
       ("state repair", "repair []"), ("state repair shop", "repair [\"shop\"]"),
+      ("state relocate", "relocate []"),
       ("state accept shop.orders", "accept shop.orders"), ("state drop shop.old", "drop shop.old"),
     ])
   func mends(line: String, expected: String) throws {

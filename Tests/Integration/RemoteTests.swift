@@ -104,6 +104,49 @@ struct RemoteTests {
     #expect(rows.allSatisfy { $0["interval_start"] == "2024-01-01 05:00:00" })
   }
 
+  @Test("rule 24: a lake that is copied from a folder into a bucket goes on there")
+  func relocated() throws {
+    let server = try ObjectServer(.s3)
+    let project = try PageviewsProject()
+    try project.stage(Self.hour, Self.lines)
+    try project.mustRun(["run", "pageviews", "--from", Self.hour])
+    try project.stage(Self.hour, Self.lines + "zz Z 1 0\n")
+    try project.mustRun(["run", "pageviews", "--from", Self.hour, "--force"])
+    let rows = ["query", "FROM top_pages ORDER BY ALL", "--format", "csv"]
+    let expected = try project.run(rows).standardOutput
+    let bucket = try server.store("lake")
+    for path in try project.listing("lake").keys {
+      let bytes = [UInt8](try Data(contentsOf: project.lake.appending(path: path)))
+      _ = try bucket.put(path, .bytes(bytes), .always)
+    }
+    try FileManager.default.removeItem(at: project.lake)
+
+    var variables = server.variables
+    variables["SLUICE_LAKE"] = server.address("lake")
+    let early = try project.run(rows, variables: variables)
+    #expect(early.exitCode != 0 && early.standardError.contains("relocate"), "\(early)")
+    for isFirst in [true, false] {
+      let outcome = try project.sluice("state", "relocate", "--json", variables: variables)
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      #expect(try outcome.json().map { $0["changed"] } == [.boolean(isFirst), .boolean(isFirst)])
+    }
+    #expect(try project.run(rows, variables: variables).standardOutput == expected)
+    let read = try Python.run(
+      "read_bucket.py",
+      [server.address("lake/tables/pageviews/top_pages/metadata/v3.metadata.json")],
+      interpreter: Python.venv, variables: variables)
+    #expect(String(decoding: read, as: UTF8.self).split(separator: "\n").count == 6)
+    try project.stage("2024-01-01T06", "zz Z 1 0\n")
+    let next = try project.sluice(
+      "run", "pageviews", "--from", Self.hour, "--to", "2024-01-01T07", "--json",
+      variables: variables)
+    #expect(
+      try next.json().filter { $0["type"] == "unit" }.map { $0["status"] }
+        == ["upToDate", "published"], "\(next)")
+    let maintained = try project.sluice("maintain", variables: variables)
+    #expect(maintained.exitCode == 0, "\(maintained)")
+  }
+
   @Test("a run that is killed at any of its calls to the bucket is made good by the next")
   func killed() throws {
     let server = try ObjectServer(.gs)

@@ -20,6 +20,26 @@ public struct StorageCatalog: Catalog {
   }
 
   public func load(_ id: TableID) throws -> Table? {
+    guard let table = try loadAnywhere(id) else { return nil }
+    guard isAtHome(table) else {
+      throw LakeError(
+        .invalid,
+        "the table was made at \(table.location) and is now at "
+          + store.uri(LakeLayout.table(id)),
+        at: Place(file: table.metadataLocation, model: id.description),
+        advice: "move the lake back, or make it at home here with 'sluice state relocate'")
+    }
+    return table
+  }
+
+  /// Whether the table names its files where they are.
+  func isAtHome(_ table: Table) -> Bool {
+    let expected = store.uri(LakeLayout.table(table.id))
+    return table.location == expected || table.location == "file://" + expected
+  }
+
+  /// The newest version, whichever place it was made in.
+  func loadAnywhere(_ id: TableID) throws -> Table? {
     let hint = try readHint(id)
     let hinted = hint?.version
     var head: (version: Int, bytes: [UInt8])?
@@ -160,13 +180,6 @@ public struct StorageCatalog: Catalog {
   {
     let file = store.uri(LakeLayout.metadata(id, version: version))
     let metadata = try TableMetadata(parsing: bytes, file: file)
-    let expected = store.uri(LakeLayout.table(id))
-    guard metadata.location == expected || metadata.location == "file://" + expected else {
-      throw LakeError(
-        .invalid, "the table was made at \(metadata.location) and is now at \(expected)",
-        at: Place(file: file, model: id.description),
-        advice: "move the lake back: its tables name their files by full address")
-    }
     return Table(
       id: id, metadata: metadata, version: version, store: store, loaded: clock.now(),
       hintedVersion: hinted)

@@ -68,7 +68,9 @@ public struct Sweep: Sendable {
       if let superseded = versions[next]?.modified, superseded < limit { continue }
       let key = LakeLayout.metadata(table.id, version: version)
       guard let found = try lake.store.get(key) else { continue }
-      recent.append(try TableMetadata(parsing: found.bytes, file: lake.store.uri(key)))
+      let metadata = try TableMetadata(parsing: found.bytes, file: lake.store.uri(key))
+      // Nobody reads here what was written for the place from which the lake was moved.
+      if metadata.location == table.location { recent.append(metadata) }
     }
     return recent
   }

@@ -148,6 +148,28 @@ extension Workspace {
     return change(id, "deleted \(count) file\(count == 1 ? "" : "s")", isDone: true)
   }
 
+  /// Makes tables of a moved lake readable where they are now (rule 24).
+  ///
+  /// - Parameter names: Pipelines, also those that the project has no more; none means all.
+  public func relocate(pipelines names: [String]) throws -> [StateChange] {
+    guard case .storage = project.catalog else {
+      throw usage(
+        "a catalog keeps the tables' addresses, and only it can change them",
+        "register the tables there again, from their newest metadata files")
+    }
+    try lake.probe()
+    let relocation = Relocation(lake)
+    let tables = try relocation.tables()
+    for name in names where !tables.contains(where: { $0.pipeline == name }) {
+      _ = try planner.selected([name])
+    }
+    return try tables.filter { names.isEmpty || names.contains($0.pipeline) }.map { id in
+      try context.cancellation.check()
+      guard let before = try relocation.relocate(id) else { return change(id, "is at home") }
+      return change(id, "moved from \(before)", isDone: true)
+    }
+  }
+
   /// Mends what tables remember of what they have consumed, from what is in the lake.
   ///
   /// Where a table's state is gone or damaged, the newest state before it is taken, and what was

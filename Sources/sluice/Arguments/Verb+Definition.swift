@@ -96,7 +96,8 @@ extension Verb {
       `--as-of`; what came since is held back and not done again until `forget --held` or a full \
       refresh lets it in. `repair` mends what is remembered where files of the \
       state are gone or damaged. `accept` takes a table as another program has left it. `drop` \
-      deletes a table that no model makes any more.
+      deletes a table that no model makes any more. `relocate` makes the tables of a lake that was \
+      moved or copied readable at its new place.
       """,
     operands: .pipelines, actions: StateAction.allCases.map(\.rawValue),
     examples: [
@@ -106,6 +107,7 @@ extension Verb {
       .init("sluice state forget pageviews.top_pages --from 2024-01-01T05", "one interval"),
       .init("sluice state rollback shop.orders --as-of 2024-01-02", "as it was at midnight"),
       .init("sluice state repair", "every table of the project"),
+      .init("sluice state relocate --lake s3://bucket/lake", "after the lake was copied there"),
     ],
     exits: "2 for what cannot be forgotten, accepted or dropped.")
 

@@ -14,6 +14,7 @@ protocol Backend {
   ) throws -> StateChange
   func rollback(_ name: String, to asOf: AsOf) throws -> StateChange
   func repair(pipelines: [String]) throws -> [StateChange]
+  func relocate(pipelines: [String]) throws -> [StateChange]
   func accept(_ name: String) throws -> StateChange
   func drop(_ name: String) throws -> StateChange
   func check(pipelines: [String]) throws -> [TableCheck]

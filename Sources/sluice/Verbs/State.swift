@@ -3,7 +3,7 @@ import Pipelines
 
 /// What `state` can be asked to do besides showing.
 enum StateAction: String, CaseIterable, Sendable {
-  case show, forget, rollback, repair, accept, drop
+  case show, forget, rollback, repair, accept, drop, relocate
 }
 
 extension Session {
@@ -18,6 +18,7 @@ extension Session {
       try write(
         json: report.jsonLines, text: StateText(style: style, columns: columns).text(report))
     case .repair: try tell(try backend.repair(pipelines: names))
+    case .relocate: try tell(try backend.relocate(pipelines: names))
     case .forget:
       try tell(
         try tables(names, action: .forget).map {
