@@ -50,11 +50,12 @@ public struct Lake: Sendable {
     return models
   }
 
-  /// Deletes a table: metadata first, so that no reader is led to files that are gone, then rows and
-  /// state. Doing it again finishes what was interrupted.
+  /// Deletes a table: from the catalog, then metadata, so that no reader is led to files that are
+  /// gone, then rows and state. Doing it again finishes what was interrupted.
   ///
   /// - Returns: The number of files.
   public func drop(_ id: TableID) throws -> Int {
+    try catalog.drop(id)
     var count = 0
     for prefix in [
       LakeLayout.metadataPrefix(id), LakeLayout.dataPrefix(id), LakeLayout.statePrefix(id),

@@ -168,6 +168,20 @@ struct RestCatalogTests {
     #expect(table.rowCount == 9)
   }
 
+  @Test("a table that is dropped is in the catalog no more, and its files go")
+  func drop() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    _ = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    #expect(try lake.drop(id) > 0)
+    #expect(try lake.catalog.load(id) == nil)
+    #expect(try scratch.keys(LakeLayout.tablesPrefix) == [])
+    #expect(try lake.drop(id) == 0)
+    // The name is free again.
+    _ = try lake.publish("SELECT 2::BIGINT AS n, 'b' AS name", id, columns)
+    #expect(try lake.catalog.load(id)?.rowCount == 1)
+  }
+
   @Test("credentials that the catalog lends open what lies below their prefix")
   func lent() throws {
     let moto = try PythonTool("moto_server.py", ["bucket"])

@@ -168,6 +168,8 @@ struct SourceLogTests {
     #expect(
       try scratch.keys(prefix + "checkpoint-").map { $0.suffix(18) }
         == ["00000005.jsonl.zst", "00000010.jsonl.zst"])
+    // Nobody begins with the first any more.
+    #expect(try log.oldCheckpoints().map { $0.key.suffix(18) } == ["00000005.jsonl.zst"])
     // What a checkpoint holds is not read again.
     try scratch.store.delete((1...10).map { prefix + SourceLog.entryName($0) })
     #expect(try log.read().files.elementsEqual(state.files))

@@ -307,3 +307,44 @@ struct AppendTests {
     #expect(try project.rows("SELECT n, _source_file FROM p.mirror") == ["48|p.all"])
   }
 }
+
+@Suite("append models on sources of intervals")
+struct IntervalSourceTests {
+  @Test("what has come is appended; what has not is waited for")
+  func waiting() throws {
+    let project = try Chain.project(kinds: [])
+    try project.write(
+      "pipelines/shop/pipeline.yaml",
+      """
+      interval: {every: hour}
+      sources:
+        hits:
+          uri: dumps/{yyyy}{MM}{dd}{HH}.csv
+          format: csv
+          columns: {page: string, views: bigint}
+      """)
+    try project.write(
+      "pipelines/shop/models/log.yaml",
+      "kind: append\nincremental: {on: hits}\ncolumns: {page: string, views: bigint}")
+    try project.write("pipelines/shop/models/log.sql", "SELECT * FROM hits")
+    func put(_ hour: String) throws {
+      try project.write("dumps/20240101\(hour).csv", "page,views\na,1\n")
+    }
+    let two = Selection(from: try hour("2024-01-01T00"), to: try hour("2024-01-01T02"))
+    #expect(try project.run(two).units.map(\.status) == [.waiting])
+    try put("00")
+    let first = try project.run(two)
+    #expect(first.units.map(\.status) == [.published], "\(first.failures)")
+    let plan = try project.workspace().plan(two)
+    guard case .waiting(let missing) = plan.pipelines[0].units[0].action else {
+      Issue.record("\(plan)")
+      return
+    }
+    #expect(missing.count == 1 && missing[0].hasSuffix("2024010101.csv"))
+    #expect(try project.run(two).status == .waiting)
+    try put("01")
+    #expect(try project.run(two).units.map(\.status) == [.published])
+    #expect(try project.run(two).status == .unchanged)
+    #expect(try project.rows("SELECT sum(views)::bigint FROM shop.log") == ["2"])
+  }
+}

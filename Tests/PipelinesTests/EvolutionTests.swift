@@ -1,4 +1,5 @@
 import Core
+import Engines
 import Foundation
 import Lake
 import Testing
@@ -58,6 +59,57 @@ struct EvolutionTests {
     FROM pageviews GROUP BY domain
     """
   )
+
+  @Test("rule 28: files without IDs are written again before a name stands for something else")
+  func unnumbered() throws {
+    let project = try project(Self.old.model, Self.old.sql)
+    for time in ["2024-01-01T00", "2024-01-01T01", "2024-01-01T02"] {
+      try project.stage(time, "aa Main 3 0\nab Main 4 0\n")
+    }
+    try project.run(Selection(from: try hour("2024-01-01T00")))
+    let id = TableID("pageviews", "hits")
+    let workspace = try project.workspace()
+    let table = try #require(try workspace.lake.catalog.load(id))
+    // As Spark, and pyiceberg's `add_files`, leave them.
+    let own = try #require(try table.dataFiles().first)
+    let path = project.folder.appending(path: "lake/tables/pageviews/hits/data/theirs.parquet")
+    let count = try workspace.engine.export(
+      Query(sql: "FROM t", inputs: ["t": .files([own], schema: table.schema)], label: "theirs"),
+      to: TextOutput(
+        format: .parquet, columns: table.schema.fields.map(\.name), sort: [], path: path.path()),
+      cancellation: Cancellation())
+    let size = try #require(
+      try FileManager.default.attributesOfItem(atPath: path.path())[.size] as? Int64)
+    var theirs = own
+    theirs.path = path.path()
+    (theirs.rowCount, theirs.byteCount, theirs.columns) = (count, size, [:])
+    _ = try workspace.lake.catalog.commit(
+      TableUpdate(
+        operation: .replace, schema: table.schema, partitionBy: table.partitionColumns,
+        sort: table.sortColumns, added: [theirs], removal: .all, time: project.now),
+      to: id, base: table)
+    #expect(try workspace.lake.catalog.load(id)?.filesWithoutIDs().count == 1)
+
+    func change(_ model: [(String, String)], _ sql: [(String, String)], hour: Instant) throws {
+      var (yaml, query) = (Self.old.model, Self.old.sql)
+      for (old, new) in model { yaml = yaml.replacingOccurrences(of: old, with: new) }
+      for (old, new) in sql { query = query.replacingOccurrences(of: old, with: new) }
+      try project.write("pipelines/pageviews/models/hits.yaml", yaml)
+      try project.write("pipelines/pageviews/models/hits.sql", query)
+      let report = try project.run(Selection(from: hour))
+      #expect(report.status == .done, "\(report.failures)")
+    }
+    // No name stands for anything else yet.
+    try change([("hits: ", "n: ")], [("AS hits", "AS n")], hour: try hour("2024-01-01T01"))
+    #expect(try workspace.lake.catalog.load(id)?.filesWithoutIDs().count == 1)
+    // `hits` is another column now; `domain` has another name.
+    try change(
+      [("domain: {type: string}", "site: {type: string, renamed_from: [domain]}")],
+      [("SELECT domain,", "SELECT domain AS site,")], hour: try hour("2024-01-01T02"))
+    let rows = try project.rows("SELECT site, hits FROM pageviews.hits ORDER BY ALL NULLS FIRST")
+    #expect(rows == ["aa|NULL", "aa|NULL", "aa|3", "ab|NULL", "ab|NULL", "ab|4"])
+    #expect(try workspace.lake.catalog.load(id)?.filesWithoutIDs() == [])
+  }
 
   @Test(
     "a table follows its model's columns without a rebuild; the plan says so; --as-of looks back")

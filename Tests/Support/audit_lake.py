@@ -62,8 +62,7 @@ class Lake:
         for log in sorted(self.root.glob("sources/*/*")):
             self.log(log)
         for key in self.keys:
-            if key == "lake.json" or re.fullmatch(rf"runs/active/{RUN.pattern}", key) \
-                    or re.fullmatch(rf"runs/date=[-\d]{{10}}/{RUN.pattern}\.json", key):
+            if key == "lake.json" or re.fullmatch(rf"runs/date=[-\d]{{10}}/{RUN.pattern}\.json", key):
                 self.referenced.add(key)
         return {
             "lake": str(self.root), "tables": self.tables, "exports": self.exports,

@@ -54,6 +54,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.handle_request("POST")
 
+    def do_DELETE(self):
+        self.handle_request("DELETE")
+
     def handle_request(self, method):
         raw = self.body()
         try:
@@ -113,6 +116,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             table = catalog.load_table(name)
         except (NoSuchTableError, NoSuchNamespaceError) as error:
             raise Refused(404, "NoSuchTableException", str(error))
+        if method == "DELETE":
+            catalog.drop_table(name)
+            return 200, {}
         return self.commit(table, raw) if method == "POST" else (200, shown(table))
 
     def create(self, namespace, request):

@@ -14,6 +14,9 @@ public protocol Catalog: Sendable {
   ///   IDs. After any failure but `.ambiguous` it is certain that nothing was published.
   func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table
 
+  /// Forgets a table; its files stay. One that is not there is no error.
+  func drop(_ id: TableID) throws
+
   /// Mends what a killed writer may have left behind at the version that was loaded. Cheap when
   /// there is nothing to do; every run does it, plans do not.
   func repair(_ table: Table) throws

@@ -40,9 +40,23 @@ struct FileLayouts {
     }
   }
 
+  /// The files that carry no field IDs.
+  func unnumbered(_ files: [DataFile]) throws -> [DataFile] {
+    let doubtful = files.filter { !isOwn($0.path) }
+    let found = try concurrently(doubtful, limit: 16) { file in
+      try footer(of: file.path, byteCount: file.byteCount).highestID == 0
+    }.map { try $0.get() }
+    return zip(doubtful, found).filter(\.1).map(\.0)
+  }
+
   /// What a file holds, with the table's field IDs.
   func layout(of path: String, byteCount: Int64) throws -> Schema {
-    if let known = FileLayouts.cache.withLock({ $0[path] }) { return try resolved(known, path) }
+    try resolved(footer(of: path, byteCount: byteCount), path)
+  }
+
+  /// What a file holds, as it says itself.
+  private func footer(of path: String, byteCount: Int64) throws -> Schema {
+    if let known = FileLayouts.cache.withLock({ $0[path] }) { return known }
     let (store, key) = try table.locate(path)
     let schema = try ParquetFooter.schema(of: path, byteCount: byteCount, key: key, in: store)
     FileLayouts.cache.withLock { cache in
@@ -50,7 +64,7 @@ struct FileLayouts {
       if cache.count > 20_000 { cache.removeAll() }
       cache[path] = schema
     }
-    return try resolved(schema, path)
+    return schema
   }
 
   private static let cache = Mutex<[String: Schema]>([:])
@@ -97,5 +111,26 @@ struct FileLayouts {
     }
     // Some write UUIDs as bare bytes.
     return wanted != .uuid || found == .uuid
+  }
+}
+
+extension Table {
+  /// The live files whose columns have names and no IDs: they have to be written again before a
+  /// name stands for something else (rule 28). Nearly free where all files are Sluice's own.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged`.
+  public func filesWithoutIDs() throws -> [DataFile] {
+    try FileLayouts(self).unnumbered(try dataFiles())
+  }
+
+  /// Whether columns would be renamed, or names be given to other columns, nested ones included:
+  /// what files without IDs cannot follow in every reader's eyes.
+  ///
+  /// - Throws: `LakeError` `.incompatibleSchema`.
+  public func renames(to columns: Schema) throws -> Bool {
+    let next = try Table.schema(for: columns, over: self, replacesAllRows: false)
+    let known =
+      property(NameMapping.property).flatMap(NameMapping.init(parsing:)) ?? NameMapping(schema)
+    return NameMapping.differs(known.entries, next.fields)
   }
 }

@@ -101,6 +101,9 @@ public struct StorageCatalog: Catalog {
     return table
   }
 
+  /// The metadata files are the catalog, and go with the table's other files.
+  public func drop(_ id: TableID) throws {}
+
   public func repair(_ table: Table) throws {
     guard table.hintedVersion != table.version else { return }
     let key = LakeLayout.versionHint(table.id)

@@ -50,6 +50,17 @@ struct NameMapping: Sendable, Hashable {
     return merged
   }
 
+  /// Whether a field has a name that it never had, or that another one had.
+  static func differs(_ entries: [Entry], _ fields: [Field]) -> Bool {
+    fields.contains { field in
+      if let owner = entries.first(where: { $0.names.contains(field.name) }), owner.id != field.id {
+        return true
+      }
+      guard let known = entries.first(where: { $0.id == field.id }) else { return false }
+      return !known.names.contains(field.name) || differs(known.fields, field.type.children)
+    }
+  }
+
   /// The schema of a file without IDs, with those of the mapping; 0 where it has none.
   func applied(to schema: Schema) -> Schema {
     Schema(NameMapping.apply(entries, to: schema.fields))

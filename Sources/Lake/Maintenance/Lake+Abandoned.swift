@@ -12,10 +12,11 @@ extension Lake {
 
   /// What may be swept now.
   ///
-  /// - Parameter run: The run that sweeps. Its record tells the store's time: everything is old or
-  ///   young by the clock that stamps the objects (rule 22).
+  /// Everything is old or young by the clock that stamps the objects (rule 22).
+  ///
+  /// - Parameter run: The run that sweeps.
   public func sweep(by run: ActiveRun, graceSeconds: Int64) throws -> Sweep {
-    let now = try store.head(LakeLayout.activeRun(run.id))?.modified ?? clock.now()
+    let now = store.now()
     let limit = now.adding(seconds: -graceSeconds)
     var oldest: Instant?
     for object in try store.objects(below: LakeLayout.activeRunsPrefix) {

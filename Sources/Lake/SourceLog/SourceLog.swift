@@ -37,6 +37,17 @@ public struct SourceLog: Sendable {
 
   private var prefix: String { LakeLayout.sourcePrefix(pipeline: pipeline, source: source) }
 
+  /// Checkpoints before the newest: nobody begins with them any more.
+  public func oldCheckpoints() throws -> [Object] {
+    let all = try store.objects(below: prefix + "checkpoint-")
+    let newest = all.max { a, b in number(of: a) < number(of: b) }
+    return all.filter { $0.key != newest?.key && number(of: $0) > 0 }
+  }
+
+  private func number(of object: Object) -> Int {
+    SourceLog.checkpointNumber(String(object.key.dropFirst(prefix.count))) ?? 0
+  }
+
   // MARK: - Reading
 
   /// The state at the log's head: one listing, the newest checkpoint, and the entries after it.

@@ -55,7 +55,28 @@ struct Leftovers {
 
   /// Files of exports that no marker names. What others keep beside them is none of ours.
   func ofExports() throws -> [Leftover] {
-    try pipeline.exports.flatMap { export -> [Leftover] in
+    try exportFiles().map { file in
+      Leftover(
+        key: address(of: file.object, file.root), byteCount: file.object.byteCount,
+        explanation: file.isFinished
+          ? "written for export '\(file.export)', and replaced"
+          : "written for export '\(file.export)', which did not finish")
+    }
+  }
+
+  /// A file in an export's folder that its marker does not name.
+  struct ExportFile {
+    var export: String
+    /// The store's root, as the project says it.
+    var root: String
+    var store: any Store
+    var object: Object
+    /// Whether there is a marker.
+    var isFinished: Bool
+  }
+
+  func exportFiles() throws -> [ExportFile] {
+    try pipeline.exports.flatMap { export -> [ExportFile] in
       let root = export.to.folderOfAll
       let store = try workspace.opener.open(root)
       var folders: [String: [Object]] = [:]
@@ -71,11 +92,8 @@ struct Leftovers {
       }
       return try folders.sorted { $0.key < $1.key }.flatMap { folder, objects in
         try unnamed(objects, in: folder, of: store).map { object, isFinished in
-          Leftover(
-            key: address(of: object, root), byteCount: object.byteCount,
-            explanation: isFinished
-              ? "written for export '\(export.name)', and replaced"
-              : "written for export '\(export.name)', which did not finish")
+          ExportFile(
+            export: export.name, root: root, store: store, object: object, isFinished: isFinished)
         }
       }
     }

@@ -51,6 +51,12 @@ extension Workspace {
           "claimed by run \($0.run), which is at work or was killed; holds until \($0.until)"
         } ?? "claims nothing: it is no record of a lease")
     }
+    report.leftovers += try lake.store.objects(below: LakeLayout.activeRunsPrefix).map {
+      Leftover(
+        key: $0.key, byteCount: $0.byteCount,
+        explanation: "says that the run is at work; of a killed run, maintenance removes it "
+          + "after the grace period")
+    }
     report.leftovers += try lake.probesLeft().map {
       Leftover(
         key: $0.key, byteCount: $0.byteCount,

@@ -40,11 +40,29 @@ struct Maintainer {
           try maintainer.maintain(TableID(pipeline.name, name), sweep: sweep))
       }
     }
-    let others = try lake.abandoned().filter(sweep.isOld)
+    var others = try lake.abandoned()
+    for pipeline in pipelines {
+      for source in pipeline.sources {
+        others += try lake.sourceLog(pipeline: pipeline.name, source: source.name).oldCheckpoints()
+      }
+    }
+    others = others.filter(sweep.isOld)
     try lake.store.delete(others.map(\.key))
-    report.removedFiles += others.count
-    report.removedBytes += others.reduce(0) { $0 + $1.byteCount }
+    report.count(others)
+    for pipeline in pipelines { try sweepExports(of: pipeline, sweep, &report) }
     return report
+  }
+
+  /// Removes what exports have replaced, or never finished, and a killed run has left. An export
+  /// that takes such a file for its own at this very moment finds it missing, and writes it again.
+  private func sweepExports(
+    of pipeline: Pipeline, _ sweep: Sweep, _ report: inout MaintenanceReport
+  ) throws {
+    for file in try Leftovers(workspace: workspace, pipeline: pipeline).exportFiles()
+    where sweep.isOld(file.object) {
+      try file.store.delete([file.object.key])
+      report.count([file.object])
+    }
   }
 
   /// Maintains those of the tables that are due.

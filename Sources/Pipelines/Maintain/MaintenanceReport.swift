@@ -1,11 +1,18 @@
 import Core
+import Stores
 
 /// What maintenance did.
 public struct MaintenanceReport: Sendable {
   public var tables: [TableMaintenance] = []
-  /// What was removed outside the tables: records and claims of killed runs.
+  /// What was removed outside the tables: records and claims of killed runs, replaced exports, old
+  /// checkpoints.
   public var removedFiles = 0
   public var removedBytes: Int64 = 0
+
+  mutating func count(_ removed: [Object]) {
+    removedFiles += removed.count
+    removedBytes += removed.reduce(0) { $0 + $1.byteCount }
+  }
 
   public var isFailed: Bool { tables.contains { $0.failure != nil } }
 }

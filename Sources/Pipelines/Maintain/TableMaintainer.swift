@@ -47,18 +47,41 @@ struct TableMaintainer {
       smallByteCount: settings.smallByteCount, targetByteCount: settings.targetByteCount)
     let groups = compaction.groups(of: try table.dataFiles())
     guard !groups.isEmpty || !expired(of: table).isEmpty else { return }
+    try publish(try rewrite(groups, of: table, part: "compact"), table.id, &result)
+  }
+
+  /// Writes files that name their columns without numbering them again, with IDs (rule 28).
+  ///
+  /// - Returns: Whether there were any; the table is then another version.
+  func numberColumns(of table: Table) throws -> Bool {
+    let files = try table.filesWithoutIDs()
+    guard !files.isEmpty else { return false }
+    if let file = files.first(where: { !$0.deletes.isEmpty }) {
+      throw LakeError(
+        .unsupported, "a data file has no field IDs, and another program deleted rows in it",
+        at: Place(file: file.path, model: table.id.description),
+        advice: "compact the table with that program before its columns get other names")
+    }
+    var result = TableMaintenance(pipeline: table.id.pipeline, model: table.id.model)
+    try publish(try rewrite([files], of: table, part: "number"), table.id, &result)
+    return true
+  }
+
+  private func rewrite(
+    _ groups: [[DataFile]], of table: Table, part: String
+  ) throws -> [Rewritten] {
     var rewritten: [Rewritten] = []
     do {
       for (index, group) in groups.enumerated() {
         try run.renewIfDue()
         rewritten.append(
-          Rewritten(old: group, new: try rewrite(group, of: table, part: "compact-\(index)")))
+          Rewritten(old: group, new: try rewrite(group, of: table, part: "\(part)-\(index)")))
       }
     } catch {
       try? lake.publisher.discard(rewritten.flatMap(\.new))
       throw error
     }
-    try publish(rewritten, table.id, &result)
+    return rewritten
   }
 
   private func publish(

@@ -14,6 +14,8 @@ struct SourceView: Sendable {
   /// The log as it will be: what consumers see. Numbers are provisional until appended.
   var state: LogState
   private var byInterval: [Interval: [LoggedFile]]
+  /// Addresses of files that were looked for and are not there yet.
+  var absent: [String] = []
   /// Intervals whose file could not be looked at.
   var obstacles: [Interval: any AnyFailure] = [:]
   /// What kept files of a landed source without intervals from being landed: its readers wait.
@@ -145,6 +147,7 @@ struct SourcePlanner {
     appended.obstacles = obstacles
     appended.landingFailure = failure
     appended.notes = view.notes
+    appended.absent = view.absent
     return appended
   }
 
@@ -297,6 +300,11 @@ struct SourcePlanner {
       changes: try logged.diff(listing: listing, isComplete: false), addresses: addresses)
     view.obstacles = obstacles
     view.notes = notes
+    let came = Set(listing.map(\.key))
+    view.absent = tiles.map(settings.uri.expand).filter { address in
+      let key = addresses.key(of: address)
+      return logged[key] == nil && !came.contains(key)
+    }.map(Addresses.shown)
     return view
   }
 }

@@ -159,7 +159,12 @@ struct Survey: Sendable {
     guard let reason = try reason(for: &unit, selection, running) else {
       // Nothing would run, as far as is known; what hides the rest must be told all the same.
       unit.obstacle = tables[id]?.problem ?? hiddenInput(of: unit)
-      if let obstacle = unit.obstacle { unit.action = .blocked(obstacle.description) }
+      let absent = absentFiles(of: unit)
+      if let obstacle = unit.obstacle {
+        unit.action = .blocked(obstacle.description)
+      } else if !absent.isEmpty {
+        unit.action = .waiting(missing: absent)
+      }
       return unit
     }
     if let why = held(unit, reason, selection) {
@@ -185,6 +190,14 @@ struct Survey: Sendable {
       unit.action = .run(reason)
     }
     return unit
+  }
+
+  /// Files of intervals that were asked for and have not come, which an incremental model would take.
+  private func absentFiles(of unit: Unit) -> [String] {
+    guard let on = unit.node.model.incremental?.on,
+      case .source(let pipeline, let source)? = unit.node.inputs[on]
+    else { return [] }
+    return sources[SourceKey(pipeline: pipeline, source: source)]?.absent ?? []
   }
 
   /// How the columns of a model's table will change with its next publication.

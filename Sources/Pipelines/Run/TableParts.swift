@@ -78,7 +78,7 @@ struct TableParts {
 
   /// The rows with those values, as a query.
   func rows(of keys: Keys) throws -> Query {
-    rows(of: keys, in: candidates(keys, try table.dataFiles()))
+    rows(of: keys, in: try candidates(keys))
   }
 
   func rows(of keys: Keys, in files: [DataFile]) -> Query {
@@ -99,7 +99,7 @@ struct TableParts {
 
   /// The data files that hold at least one row with those values.
   func files(holding keys: Keys) throws -> [DataFile] {
-    let candidates = candidates(keys, try table.dataFiles())
+    let candidates = try candidates(keys)
     var holding: [DataFile] = []
     // A query for many files at once; statistics have already spared most.
     let size = 50
@@ -125,27 +125,22 @@ struct TableParts {
     return holding
   }
 
-  /// The files that may hold such rows, as far as their statistics tell.
-  private func candidates(_ keys: Keys, _ files: [DataFile]) -> [DataFile] {
-    let fields = keys.columns.map { schema[$0] }
-    return files.filter { file in
-      for (index, field) in fields.enumerated() {
-        guard let field, let statistics = file.columns[field.id] else { continue }
-        if keys.hasNull[index] && statistics.nullCount != 0 { continue }
-        if let nulls = statistics.nullCount, nulls == file.rowCount, !keys.hasNull[index] {
-          return false
-        }
-        guard let bounds = keys.bounds[index], let lower = statistics.lower,
-          let upper = statistics.upper
-        else { continue }
-        if ValueOrder.isLess(bounds.upper, lower) == true
-          || ValueOrder.isLess(upper, bounds.lower) == true
-        {
-          return false
-        }
-        if let values = keys.values, !values.hasOne(from: lower, to: upper) { return false }
+  /// The files that may hold such rows, as far as manifests and statistics tell.
+  private func candidates(_ keys: Keys) throws -> [DataFile] {
+    var filter = RowFilter.all
+    for (index, column) in keys.columns.enumerated()
+    where !keys.hasNull[index] && table.schema[column]?.id == schema[column]?.id {
+      if let bounds = keys.bounds[index] {
+        filter = filter && .within(column, from: bounds.lower, to: bounds.upper)
       }
-      return true
+    }
+    let files = try table.dataFiles(filter)
+    guard let values = keys.values, let id = schema[keys.columns[0]]?.id else { return files }
+    return files.filter { file in
+      guard let lower = file.columns[id]?.lower, let upper = file.columns[id]?.upper else {
+        return true
+      }
+      return values.hasOne(from: lower, to: upper)
     }
   }
 

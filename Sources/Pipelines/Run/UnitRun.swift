@@ -28,6 +28,7 @@ struct UnitRun {
   func apply(_ result: inout UnitResult) throws {
     let progress = workspace.context.progress
     defer { progress.finish(task: taskName) }
+    try numberColumns()
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
 
     let builder = QueryBuilder(
@@ -92,6 +93,18 @@ struct UnitRun {
     } else {
       result.status = .published
     }
+  }
+
+  /// Rule 28: where a column gets a name that files without IDs hold another one under, or do not
+  /// know, these come first. All other models write all of their files again.
+  private func numberColumns() throws {
+    guard unit.interval != nil, let base = survey.tables[unit.id]?.table,
+      try base.renames(to: model.columns),
+      try TableMaintainer(workspace: workspace, run: run, positions: nil).numberColumns(of: base)
+    else { return }
+    throw LakeError(
+      .conflict, "files without field IDs were written again, before columns get other names",
+      at: Place(model: unit.label), advice: "run again")
   }
 
   // MARK: - Compute

@@ -53,6 +53,13 @@ public struct RestCatalog: Catalog {
     }
   }
 
+  public func drop(_ id: TableID) throws {
+    let answer = try rest.ask(.delete, path(id) + "?purgeRequested=false")
+    guard answer.isSuccess || answer.status == 404 else {
+      throw rest.refused(answer, "to drop the table \(id)")
+    }
+  }
+
   /// A server mends its own.
   public func repair(_ table: Table) throws {}
 
