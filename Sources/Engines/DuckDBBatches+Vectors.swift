@@ -121,3 +121,62 @@ extension ColumnBatch {
     duckdb_unsafe_vector_assign_string_element_len(vector, idx_t(place), text, idx_t(count))
   }
 }
+
+extension ColumnBatch {
+  /// Appends one of DuckDB's vectors as a column.
+  ///
+  /// - Throws: `EngineError` for a type that batches have not.
+  mutating func append(
+    _ type: VectorType, _ vector: duckdb_vector, name: String
+  ) throws(EngineError) {
+    let data = duckdb_vector_get_data(vector)!
+    func read<T, U>(_: T.Type, _ convert: (T) -> U) -> [U] {
+      let typed = data.assumingMemoryBound(to: T.self)
+      return (0..<rowCount).map { convert(typed[$0]) }
+    }
+    let values: Values
+    switch type {
+    case .boolean: values = .boolean(read(Bool.self) { $0 })
+    case .integer(8, true): values = .int32(read(Int8.self) { Int32($0) })
+    case .integer(16, true): values = .int32(read(Int16.self) { Int32($0) })
+    case .integer(32, true), .date: values = .int32(read(Int32.self) { $0 })
+    case .integer(64, true), .time, .timestamp(1), .timestamptz:
+      values = .int64(read(Int64.self) { $0 })
+    case .float: values = .float(read(Float.self) { $0 })
+    case .double: values = .double(read(Double.self) { $0 })
+    case .decimal(16, _, _): values = .int128(read(Int16.self) { Int128($0) })
+    case .decimal(32, _, _): values = .int128(read(Int32.self) { Int128($0) })
+    case .decimal(64, _, _): values = .int128(read(Int64.self) { Int128($0) })
+    case .decimal, .hugeint: values = .int128(read(duckdb_hugeint.self) { Int128($0) })
+    case .uuid: values = .uuid(read(duckdb_hugeint.self) { UInt128(storedUUID: $0) })
+    case .string, .binary: values = .bytes(copyStrings(vector, data))
+    default:
+      throw EngineError(
+        .wrongColumns, "the column \(name) is of a type that cannot be handed over",
+        advice: "cast it", exitCode: 2)
+    }
+    columns.append(Column(values: values, nulls: nulls(of: vector)))
+  }
+
+  private func nulls(of vector: duckdb_vector) -> [Bool]? {
+    guard let validity = duckdb_vector_get_validity(vector) else { return nil }
+    let nulls = (0..<rowCount).map { !VectorType.isValid(validity, $0) }
+    return nulls.contains(true) ? nulls : nil
+  }
+
+  private mutating func copyStrings(
+    _ vector: duckdb_vector, _ data: UnsafeMutableRawPointer
+  ) -> [Slice] {
+    let validity = duckdb_vector_get_validity(vector)
+    let slots = data.assumingMemoryBound(to: duckdb_string_t.self)
+    return (0..<rowCount).map { row in
+      // What a null's slot holds is not to be read.
+      guard VectorType.isValid(validity, row) else { return Slice(offset: 0, count: 0) }
+      let text = VectorType.text(slots + row)
+      precondition(bytes.count + text.count <= Int(UInt32.max), "a batch's text fits 4 GiB")
+      let slice = Slice(offset: UInt32(bytes.count), count: UInt32(text.count))
+      bytes.append(contentsOf: text)
+      return slice
+    }
+  }
+}

@@ -164,17 +164,32 @@ final class DuckDBResult {
 
   /// Visits the rows, some thousand at a time, in order.
   func forEachChunk(_ visit: ([[Value]]) throws -> Void) throws {
+    try forEachVectors { vectors, count in
+      let values = columns.indices.map { columns[$0].type.values(of: vectors[$0], 0..<count) }
+      try visit((0..<count).map { row in values.map { $0[row] } })
+    }
+  }
+
+  /// Visits the rows column by column, some thousand at a time.
+  func forEachBatch(_ visit: (ColumnBatch) throws -> Void) throws {
+    try forEachVectors { vectors, count in
+      var batch = ColumnBatch(rowCount: count, columns: [], bytes: [])
+      for (column, vector) in zip(columns, vectors) {
+        try batch.append(column.type, vector, name: column.name)
+      }
+      try visit(batch)
+    }
+  }
+
+  private func forEachVectors(_ visit: ([duckdb_vector], Int) throws -> Void) throws {
     while true {
       var chunk = duckdb_fetch_chunk(handle)
       defer { duckdb_destroy_data_chunk(&chunk) }
       guard chunk != nil else { break }
       let count = Int(duckdb_data_chunk_get_size(chunk))
       if count == 0 { break }
-      let values = columns.indices.map { index in
-        columns[index].type.values(
-          of: duckdb_data_chunk_get_vector(chunk, idx_t(index)), 0..<count)
-      }
-      try visit((0..<count).map { row in values.map { $0[row] } })
+      try visit(
+        columns.indices.map { duckdb_data_chunk_get_vector(chunk, idx_t($0))! }, count)
     }
     // A streamed result ends with an empty chunk, or without one where it failed.
     if duckdb_result_error(&handle) != nil { throw failure() }

@@ -50,6 +50,17 @@ public final class DuckDBEngine: Engine {
     }
   }
 
+  public func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
+  ) throws {
+    try run(query, cancellation, progress: nil) { scope in
+      try scope.materializeIfNeeded()
+      let sent = scope.statement(prefix: "", suffix: "")
+      try scope.execute(sent, isStreaming: true) { try $0.forEachBatch(visit) }
+      try scope.drain()
+    }
+  }
+
   public func compute(
     _ query: Query, into output: Output, cancellation: Cancellation,
     progress: @escaping @Sendable (Double) -> Void

@@ -223,18 +223,21 @@ extension VectorType {
   ) -> [Value] {
     let slots = data!.assumingMemoryBound(to: duckdb_string_t.self)
     return rows.map { row in
-      guard VectorType.isValid(validity, row) else { return .null }
-      let count = Int(slots[row].length)
-      // Up to 12 bytes lie behind the length, longer strings behind the pointer.
-      let start =
-        count <= 12
-        ? UnsafeRawPointer(slots + row) + 4 : UnsafeRawPointer(slots[row].pointer)!
-      return make(UnsafeRawBufferPointer(start: start, count: count))
+      VectorType.isValid(validity, row) ? make(VectorType.text(slots + row)) : .null
     }
   }
 
+  /// The bytes of a string: up to 12 lie behind the length, more behind the pointer.
+  @inline(__always)
+  static func text(_ slot: UnsafeMutablePointer<duckdb_string_t>) -> UnsafeRawBufferPointer {
+    let count = Int(slot.pointee.length)
+    let start =
+      count <= 12 ? UnsafeRawPointer(slot) + 4 : UnsafeRawPointer(slot.pointee.pointer)!
+    return UnsafeRawBufferPointer(start: start, count: count)
+  }
+
   /// No mask means that every row is valid.
-  private static func isValid(_ validity: UnsafeMutablePointer<UInt64>?, _ row: Int) -> Bool {
+  static func isValid(_ validity: UnsafeMutablePointer<UInt64>?, _ row: Int) -> Bool {
     guard let validity else { return true }
     return validity[row >> 6] >> UInt64(row & 63) & 1 == 1
   }

@@ -29,6 +29,8 @@ public struct Query: Sendable {
     /// Validated rows that can be read once, by several threads.
     case batches(any BatchSource)
     case rows(RowSet)
+    /// Parquet files that are no table's, read by the names of their columns.
+    case parquet(ParquetFiles)
     /// A view: its own SELECT over its own inputs.
     case view(Query)
   }
@@ -146,6 +148,12 @@ public protocol Engine: Sendable {
   /// Runs a query and hands its rows over in pieces, in order; `visit` gets the schema each time.
   func stream(
     _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
+  ) throws
+
+  /// Runs a query and hands its rows over column by column, in any order; `visit` is called by one
+  /// thread. All columns are of types that delimited text can hold.
+  func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
   ) throws
 
   /// Runs a query and writes one file for an export.

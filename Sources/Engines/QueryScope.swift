@@ -80,6 +80,8 @@ final class QueryScope {
     switch input {
     case .files(let files, let fileSchema):
       try connection.run("CREATE VIEW \(full) AS \(ParquetInput.sql(files, fileSchema))")
+    case .parquet(let files):
+      try connection.run("CREATE VIEW \(full) AS \(try files.sql(connection))")
     case .batches(let source):
       let key = ObjectIdentifier(source)
       var reading = scans[key] ?? Reading(scan: BatchScan(source), views: [])

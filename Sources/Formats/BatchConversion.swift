@@ -125,11 +125,12 @@ struct BatchConversion {
     var nulls: [Bool]?
     var failed: [Int] = []
     let hasNullTexts = !converter.nullTexts.isEmpty
+    let isJSON = converter.format.syntax == .jsonLines
     let values = [T](unsafeUninitializedCapacity: rows.count) { out, count in
       for (index, row) in rows.enumerated() {
         let span = table.span(row: row, field: field)
         var value = placeholder
-        if span.count == 0 || (hasNullTexts && isNullText(span)) {
+        if (span.count == 0 && !(isJSON && span.isQuoted)) || (hasNullTexts && isNullText(span)) {
           markNull(index, &nulls)
         } else if let read = read(text + Int(span.offset), span.count) {
           value = read
@@ -146,7 +147,8 @@ struct BatchConversion {
 
   /// Finds every row's field in the block, or rewrites it.
   private mutating func slices(_ column: Field, _ field: Int) -> ColumnBatch.Column {
-    let hasQuotes = converter.format.quote != nil
+    let isJSON = converter.format.syntax == .jsonLines
+    let hasQuotes = converter.format.quote != nil || isJSON
     let hasNullTexts = !converter.nullTexts.isEmpty
     let isString = column.type == .string
     let checks = isString && converter.format.encoding == .utf8 && !isUTF8
@@ -164,6 +166,8 @@ struct BatchConversion {
         let start = text + Int(span.offset)
         if checks && indexOfInvalidUTF8(start, count: span.count) < span.count {
           failed.append(row)
+        } else if isJSON && span.hasDoubledQuotes {
+          if let plain = unescape(span) { slice = plain } else { failed.append(row) }
         } else if span.hasDoubledQuotes || (encodes && !isASCII(start, count: span.count)) {
           slice = rewrite(span, encodes: encodes)
         }
@@ -187,6 +191,14 @@ struct BatchConversion {
       field = bytes
       appendUTF8(of: field, in: encodes ? converter.format.encoding : .utf8, to: &rewritten)
     }
+    return ColumnBatch.Slice(
+      offset: UInt32(byteCount + start), count: UInt32(rewritten.count - start))
+  }
+
+  private mutating func unescape(_ span: FieldSpan) -> ColumnBatch.Slice? {
+    let start = rewritten.count
+    let field = UnsafeBufferPointer(start: text + Int(span.offset), count: span.count)
+    guard appendUnescapedJSON(field, to: &rewritten) else { return nil }
     return ColumnBatch.Slice(
       offset: UInt32(byteCount + start), count: UInt32(rewritten.count - start))
   }

@@ -11,7 +11,7 @@ public enum MalformedPolicy: String, Sendable, Hashable, CaseIterable {
   case quarantine
 }
 
-/// How a delimited text file is read: its dialect, its columns and their types.
+/// How a text file of rows is read, delimited or of JSON lines: its dialect, columns and types.
 ///
 /// **Rows** end in LF or CRLF, mixed as they come; the last may lack it. A CR elsewhere is data. A
 /// byte order mark is skipped. Empty lines are no rows, unless rows have one field.
@@ -24,9 +24,20 @@ public enum MalformedPolicy: String, Sendable, Hashable, CaseIterable {
 /// **Values** are read strictly: nothing is trimmed, rounded or guessed, and what is out of range
 /// is malformed. See `TextValue` for the forms of each type. NUL bytes are data like any other.
 ///
-/// **Reasons** of malformed rows, the fixed vocabulary of `Reason`: `columns`, `quote`, `utf8`,
-/// `line_too_long`, and `not_<type>(<column>)`, e.g. `not_bigint(views)`.
+/// **JSON lines** are one object each, UTF-8. A column is the member of its name; `null` and an
+/// absent member are null, other members are passed over. The forms of values are the same, in a
+/// string or bare; a `string` column holds a string's text, and of any other value its JSON text.
+///
+/// **Reasons** of malformed rows, the fixed vocabulary of `Reason`: `columns`, `quote`, `json`,
+/// `utf8`, `line_too_long`, and `not_<type>(<column>)`, e.g. `not_bigint(views)`.
 public struct DelimitedFormat: Sendable, Hashable {
+  public enum Syntax: Sendable, Hashable {
+    case delimited
+    /// What is said of delimiter, quote, header, encoding and null texts does not matter.
+    case jsonLines
+  }
+
+  public var syntax = Syntax.delimited
   /// ASCII.
   public var delimiter: UInt8
   /// ASCII; nil turns quoting off.
@@ -61,6 +72,17 @@ public struct DelimitedFormat: Sendable, Hashable {
     self.maximumRowByteCount = maximumRowByteCount
   }
 
+  /// One JSON object a line.
+  public static func jsonLines(
+    compression: Compression = .auto, columns: [Field], malformed: MalformedPolicy = .fail
+  ) -> DelimitedFormat {
+    var format = DelimitedFormat(
+      quote: nil, hasHeader: false, compression: compression, columns: columns,
+      malformed: malformed)
+    format.syntax = .jsonLines
+    return format
+  }
+
   var dialect: TextDialect { TextDialect(delimiter: delimiter, quote: quote) }
 
   /// - Throws: `FormatError` `.badFormat`, exit code 2, for a format no file can have.
@@ -88,8 +110,13 @@ public struct DelimitedFormat: Sendable, Hashable {
       }
       if column.type.isNested {
         try refuse(
-          "the column '\(column.name)' is a \(column.type), which delimited text cannot hold",
+          "the column '\(column.name)' is a \(column.type), which text cannot hold",
           advice: "declare it as string and take it apart in SQL")
+      }
+      if syntax == .jsonLines && column.type == .binary {
+        try refuse(
+          "the column '\(column.name)' is binary, which JSON cannot hold",
+          advice: "declare it as string and decode it in SQL")
       }
     }
   }
@@ -131,6 +158,8 @@ public enum Reason {
   public static let columns = "columns"
   /// A quote that never closes, or stands where none may.
   public static let quote = "quote"
+  /// Not one JSON object.
+  public static let json = "json"
   /// A string column's text is not UTF-8.
   public static let utf8 = "utf8"
   /// Longer than the format's `maximumRowByteCount`.

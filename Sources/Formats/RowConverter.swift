@@ -16,6 +16,7 @@ struct RejectedRow: Sendable {
 struct RowConverter: Sendable {
   let format: DelimitedFormat
   let nullTexts: [[UInt8]]
+  private let names: [[UInt8]]
   let rowsPerBatch: Int
   let carriesProvenance: Bool
 
@@ -24,6 +25,7 @@ struct RowConverter: Sendable {
     self.rowsPerBatch = rowsPerBatch
     self.carriesProvenance = carriesProvenance
     nullTexts = format.nullTexts.map { Array($0.utf8) }
+    names = format.columns.map { Array($0.name.utf8) }
   }
 
   struct Result: Sendable {
@@ -45,13 +47,10 @@ struct RowConverter: Sendable {
     block.bytes.withUnsafeBufferPointer { bytes in
       guard bytes.baseAddress != nil else { return }
       let text = UnsafeBufferPointer(rebasing: bytes[..<block.textByteCount])
-      let table =
-        block.table
-        ?? splitUnquoted(
-          text, delimiter: format.delimiter, fieldCount: block.layout.fieldCount, ending: .end)
+      let table = block.table ?? split(text, block.layout)
       result.blankLineCount = table.blankLineCount
       var rejected: [(row: RowSpan, reason: String)] = table.misfits.map { misfit in
-        (misfit.row, misfit.defect == .quote ? Reason.quote : Reason.columns)
+        (misfit.row, Reason.of(misfit.defect))
       }
       let isUTF8 =
         format.encoding != .utf8
@@ -77,5 +76,27 @@ struct RowConverter: Sendable {
       }
     }
     return result
+  }
+
+  /// Finds the rows and fields of whole rows.
+  func split(_ text: UnsafeBufferPointer<UInt8>, _ layout: FileLayout) -> RowTable {
+    if format.syntax == .jsonLines { return splitJSONLines(text, names: names) }
+    let delimiter = format.delimiter
+    if let quote = format.quote {
+      return splitQuoted(
+        text, delimiter: delimiter, quote: quote, fieldCount: layout.fieldCount, ending: .end)
+    }
+    return splitUnquoted(
+      text, delimiter: delimiter, fieldCount: layout.fieldCount, ending: .end)
+  }
+}
+
+extension Reason {
+  fileprivate static func of(_ defect: RowDefect) -> String {
+    switch defect {
+    case .fieldCount: columns
+    case .quote: quote
+    case .json: json
+    }
   }
 }

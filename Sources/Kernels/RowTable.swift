@@ -34,7 +34,7 @@ public struct FieldSpan: Sendable, Hashable {
   /// In bytes, at most 2^30 − 1.
   @inlinable public var count: Int { Int(countAndFlags & 0x3FFF_FFFF) }
   @inlinable public var isQuoted: Bool { countAndFlags & 0x8000_0000 != 0 }
-  /// Whether two quotes in a row stand for one somewhere inside.
+  /// Whether two quotes in a row stand for one somewhere inside; in JSON, whether there are escapes.
   @inlinable public var hasDoubledQuotes: Bool { countAndFlags & 0x4000_0000 != 0 }
 }
 
@@ -59,6 +59,8 @@ public enum RowDefect: Sendable, Hashable {
   case fieldCount
   /// A quote that never closes, stands inside an unquoted field, or is followed by text.
   case quote
+  /// Not one JSON object.
+  case json
 }
 
 /// The rows and fields of a piece of text: what the splitters find.

@@ -41,12 +41,14 @@ public final class Workspace: Sendable {
 
   /// - Throws: `StoreError` `.badAddress` for a lake that no store can hold.
   public convenience init(project: Project, context: Context) throws {
-    // Rule 25: SQL reaches the lake's files and nothing else of this machine. Sources come in as
-    // validated batches, and exports leave through the spill folder.
+    // Rule 25: SQL reaches the lake's files and nothing else of this machine but the folders of
+    // Parquet sources. Other sources come in as validated batches, and exports leave through the
+    // spill folder.
     let settings = DuckDBSettings(
       memoryBytes: project.engine.memoryBytes, threads: project.engine.threads,
       spillDirectory: project.engine.spill,
-      allowedDirectories: [project.lake, project.engine.spill, project.cache.path])
+      allowedDirectories: [project.lake, project.engine.spill, project.cache.path]
+        + project.parquetFolders)
     let cache = ObjectCache(
       directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
     let engine = RemoteEngine(
@@ -164,5 +166,22 @@ extension CatalogSettings {
         uri: settings.uri, warehouse: settings.warehouse, prefix: settings.prefix,
         identity: identity),
       store: store, opener: opener, clock: clock, policy: RetryPolicy(clock: clock), aws: aws)
+  }
+}
+
+extension Project {
+  /// Where Parquet files of sources are read in place.
+  fileprivate var parquetFolders: [String] {
+    pipelines.flatMap(\.sources).filter { $0.format == .parquet }.compactMap { source in
+      let location =
+        switch source.origin {
+        case .files(let settings): settings.glob
+        case .intervals(let settings): settings.uri.text
+        }
+      let path = location.hasPrefix("file://") ? String(location.dropFirst(7)) : location
+      guard path.hasPrefix("/") else { return nil }
+      let fixed = path.prefix { !"*?{".contains($0) }
+      return fixed.lastIndex(of: "/").map { String(fixed[...$0]) }
+    }
   }
 }

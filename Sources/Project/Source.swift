@@ -10,7 +10,7 @@ public struct Source: Sendable, Hashable {
   public var malformed: Misfit
   /// Whether files are copied into the lake first, and read from there.
   public var isLanded: Bool
-  /// Of CSV, in the files' order; empty for text.
+  /// Of CSV, in the files' order; of JSON and Parquet, by name; empty for text.
   public var columns: Schema
   /// Where it is declared.
   public var place: Place
@@ -100,6 +100,9 @@ public struct Source: Sendable, Hashable {
 
   public enum Format: Sendable, Hashable {
     case csv(CSV)
+    /// One object a line.
+    case json
+    case parquet
     case text(Text)
   }
 

@@ -35,6 +35,10 @@ struct NoEngine: Engine {
     _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
   ) throws { throw refuse("stream \(query.sql)") }
 
+  func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
+  ) throws { throw refuse("stream \(query.sql)") }
+
   func export(_ query: Query, to output: TextOutput, cancellation: Cancellation) throws -> Int64 {
     throw refuse("export \(query.sql)")
   }
@@ -58,6 +62,9 @@ struct FixedEngine: Engine {
   }
   func stream(
     _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
+  ) throws { throw NoEngine.WasAsked() }
+  func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
   ) throws { throw NoEngine.WasAsked() }
   func export(_ query: Query, to output: TextOutput, cancellation: Cancellation) throws -> Int64 {
     throw NoEngine.WasAsked()

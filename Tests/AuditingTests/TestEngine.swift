@@ -95,6 +95,13 @@ final class CountingEngine: Engine {
     try engine.stream(query, cancellation: cancellation, visit: visit)
   }
 
+  func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
+  ) throws {
+    note(query)
+    try engine.batches(query, cancellation: cancellation, visit: visit)
+  }
+
   func export(_ query: Query, to output: TextOutput, cancellation: Cancellation) throws -> Int64 {
     note(query)
     return try engine.export(query, to: output, cancellation: cancellation)

@@ -154,6 +154,9 @@ struct NoEngine: Engine {
   func stream(
     _ query: Query, cancellation: Cancellation, visit: (RowSet) throws -> Void
   ) throws { throw Asked() }
+  func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
+  ) throws { throw Asked() }
   func export(
     _ query: Query, to output: TextOutput, cancellation: Cancellation
   ) throws -> Int64 { throw Asked() }

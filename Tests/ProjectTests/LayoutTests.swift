@@ -33,7 +33,7 @@ import Testing
         "sluice.yaml:2:7: nothing defines '${NOWHERE}'; set it with --set NOWHERE=…, export it, or write ${NOWHERE:-default}",
         "pipelines/broken/pipeline.yaml:2:3: not YAML: a ':' that starts no value; indent keys alike, and quote text that holds ': '",
         "pipeline.yaml:3:29: 'default' must be an int, not 'many'",
-        "pipeline.yaml:8:5: 'format' is missing here; add 'format:', 'csv' for delimited lines, 'text' for whole documents",
+        "pipeline.yaml:8:5: 'format' is missing here; add 'format:', 'csv' for delimited lines, 'json' for one JSON object a line, 'parquet', 'text' for whole documents",
         "pipeline.yaml:9:5: unknown key 'fromat'; did you mean 'format'?",
         "pipeline.yaml:13:12: there is no model 'page'; did you mean 'pages'?",
         "models/broken.yaml:2:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence that starts on line 1",

@@ -210,15 +210,16 @@ extension MistakesTests.Case {
       "pipeline.yaml:9:5: 'max_removed' belongs to 'files:'"),
     .init(
       "    format: csv\n    columns", "    format: cvs\n    columns",
-      "pipeline.yaml:9:13: 'format' must be one of csv, text, not 'cvs'; did you mean 'csv'?"),
+      "pipeline.yaml:9:13: 'format' must be one of csv, json, parquet, text, not 'cvs'; did you mean 'csv'?"
+    ),
     .init(
       "    format: csv\n    columns", "    columns",
-      "pipeline.yaml:8:5: 'format' is missing here; add 'format:', 'csv' for delimited lines, 'text' for whole documents"
+      "pipeline.yaml:8:5: 'format' is missing here; add 'format:', 'csv' for delimited lines, 'json' for one JSON object a line, 'parquet', 'text' for whole documents"
     ),
     .init(
       "    format: csv\n    columns", "    format: text\n    delimiter: ;\n    columns",
       "pipeline.yaml:10:5: 'delimiter' belongs to 'format: csv'",
-      "pipeline.yaml:11:5: 'columns' belongs to 'format: csv'"),
+      "pipeline.yaml:11:5: 'columns' belongs to the other formats"),
     .init(
       "    format: csv\n    columns", "    format: csv\n    binary: drop\n    columns",
       "pipeline.yaml:10:5: 'binary' belongs to 'format: text'"),
@@ -399,7 +400,7 @@ extension MistakesTests.Case {
       "models/pages.yaml:2:1: 'outputs' belongs to 'kind: operator'"),
     .init(
       "kind: interval", "kind: interval\noperator: {rank: {by: [page], sum: views, top: 1}}",
-      "models/pages.yaml:2:18: 'input' is missing here; add 'input:', the source it reads, one with columns"
+      "models/pages.yaml:2:18: 'input' is missing here; add 'input:', the source or model it reads"
     ),
     .init(
       "kind: interval",

@@ -71,6 +71,14 @@ public final class RemoteEngine: Engine {
     }
   }
 
+  public func batches(
+    _ query: Query, cancellation: Cancellation, visit: (ColumnBatch) throws -> Void
+  ) throws {
+    try fetching(query, cancellation) {
+      try local.batches($0, cancellation: cancellation, visit: visit)
+    }
+  }
+
   public func export(
     _ query: Query, to output: TextOutput, cancellation: Cancellation
   ) throws -> Int64 {
@@ -127,7 +135,7 @@ public final class RemoteEngine: Engine {
       case .files(let files, let schema):
         here.inputs[name] = .files(try fetch(files, cancellation, &copies), schema: schema)
       case .view(let view): here.inputs[name] = .view(try fetched(view, cancellation, &copies))
-      case .batches, .rows: break
+      case .batches, .rows, .parquet: break
       }
     }
     return here

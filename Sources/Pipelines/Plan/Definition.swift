@@ -128,13 +128,13 @@ enum SourceFingerprint {
         .init("format", "csv"), .init("delimiter", .integer(Int64(csv.delimiter))),
         .init("quote", csv.quote.map { .integer(Int64($0)) } ?? .null),
         .init("header", .boolean(csv.header)), .init("encoding", .string(csv.encoding.rawValue)),
-        .init(
-          "columns",
-          .array(source.columns.fields.map { .array([.string($0.name), .string("\($0.type)")]) })),
+        .init("columns", columns(source)),
       ]
       if !csv.nullValues.isEmpty {
         members.append(.init("null_values", .array(csv.nullValues.map(JSON.string))))
       }
+    case .json: members += [.init("format", "json"), .init("columns", columns(source))]
+    case .parquet: members += [.init("format", "parquet"), .init("columns", columns(source))]
     case .text(let text):
       members += [
         .init("format", "text"), .init("encoding", .string(text.encoding.rawValue)),
@@ -143,6 +143,10 @@ enum SourceFingerprint {
       ]
     }
     return .object(members)
+  }
+
+  private static func columns(_ source: Source) -> JSON {
+    .array(source.columns.fields.map { .array([.string($0.name), .string("\($0.type)")]) })
   }
 
   /// Where it looks, for the log (rule 5): a narrowed glob is told from files that went away.

@@ -63,20 +63,7 @@ struct QueryBuilder {
         inputs[name] = try open(delta, &texts, &copies, &tableBytes)
         continue
       }
-      switch input {
-      case .source(let pipeline, let source):
-        let opened = try open(pipeline, source, &copies)
-        if texts[source] == nil { texts[source] = opened }
-        inputs[name] = .batches(opened)
-      case .table(let pipeline, let model, let table):
-        if let view = survey.graph["\(pipeline).\(model)"], view.model.kind == .view {
-          inputs[name] = .view(try query(of: view, &texts, &copies, &tableBytes))
-        } else {
-          let (files, schema) = try files(of: TableID(pipeline, table))
-          tableBytes += files.reduce(0) { $0 + $1.byteCount }
-          inputs[name] = .files(files, schema: schema)
-        }
-      }
+      inputs[name] = try open(input, &texts, &copies, &tableBytes)
     }
     var parameters = workspace.project[pipeline: node.model.pipeline]?.params ?? [:]
     if let interval = unit.interval {
@@ -88,7 +75,26 @@ struct QueryBuilder {
       file: sql.displayPath)
   }
 
-  func files(of id: TableID) throws -> ([DataFile], Schema) {
+  /// Opens what a name after FROM stands for.
+  func open(
+    _ input: Graph.Input, _ texts: inout [String: DelimitedSource],
+    _ copies: inout [String: [LocalCopy]], _ tableBytes: inout Int64
+  ) throws -> Query.Input {
+    switch input {
+    case .source(let pipeline, let name):
+      let source = try source(pipeline, name)
+      return try open(source, of: pipeline, unit.inputs.all(of: name), &texts, &copies)
+    case .table(let pipeline, let model, let table):
+      if let view = survey.graph["\(pipeline).\(model)"], view.model.kind == .view {
+        return .view(try query(of: view, &texts, &copies, &tableBytes))
+      }
+      let (files, schema) = try files(of: TableID(pipeline, table))
+      tableBytes += files.reduce(0) { $0 + $1.byteCount }
+      return .files(files, schema: schema)
+    }
+  }
+
+  private func files(of id: TableID) throws -> ([DataFile], Schema) {
     let table = try table(id)
     let upstream = survey.graph[id.description]?.model
     guard let interval = unit.interval, upstream?.kind == .interval,
@@ -97,38 +103,51 @@ struct QueryBuilder {
     return (try table.dataFiles(.exactly(interval)), table.schema)
   }
 
+  /// Opens a source's files.
   private func open(
-    _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
-  ) throws -> DelimitedSource {
-    let text = try text(pipeline, name, &copies)
-    return try DelimitedSource(
-      files: text.files, format: text.format, rejects: text.rejects, cancellation: cancellation)
+    _ source: Source, of pipeline: String, _ objects: [LoggedFile],
+    carriesProvenance: Bool = false, _ texts: inout [String: DelimitedSource],
+    _ copies: inout [String: [LocalCopy]]
+  ) throws -> Query.Input {
+    let local = try self.local(
+      source, of: pipeline, objects, carriesProvenance: carriesProvenance, &copies)
+    if case .parquet = source.format {
+      let files = local.map { file in
+        ParquetFiles.File(
+          path: file.path, name: file.name, contribution: file.provenance!.file,
+          batch: file.provenance!.batch)
+      }
+      return .parquet(
+        ParquetFiles(files, schema: source.columns, carriesProvenance: carriesProvenance))
+    }
+    let opened = try DelimitedSource(
+      files: local, format: format(of: source), rejects: rejects(of: source),
+      carriesProvenance: carriesProvenance, cancellation: cancellation)
+    if texts[source.name] == nil || carriesProvenance { texts[source.name] = opened }
+    return .batches(opened)
   }
 
-  /// A source's files, here, and how they are read.
-  struct Text {
-    var files: [InputFile]
-    var format: DelimitedFormat
-    var rejects: RejectLog?
-  }
-
-  func text(
-    _ pipeline: String, _ name: String, _ copies: inout [String: [LocalCopy]]
-  ) throws -> Text {
+  func source(_ pipeline: String, _ name: String) throws -> Source {
     guard let source = workspace.project[pipeline: pipeline]?[source: name] else {
       throw PipelineError(
         .unknownName, "there is no source '\(name)'", at: Place(model: unit.label))
     }
-    return try text(source, of: pipeline, unit.inputs.all(of: name), &copies)
+    return source
   }
 
-  private func text(
+  /// Takes the malformed rows of a source, where they are to be kept.
+  func rejects(of source: Source) -> RejectLog? {
+    source.malformed == .quarantine ? rejects : nil
+  }
+
+  /// A source's files, here.
+  func local(
     _ source: Source, of pipeline: String, _ objects: [LoggedFile],
     carriesProvenance: Bool = false, _ copies: inout [String: [LocalCopy]]
-  ) throws -> Text {
+  ) throws -> [InputFile] {
     let local = try copies[source.name] ?? fetch(objects, of: source.name, in: pipeline)
     copies[source.name] = local
-    let files = try zip(objects, local).map { object, copy in
+    return try zip(objects, local).map { object, copy in
       InputFile(
         path: copy.path,
         // Rows set aside are found again by the name that the table's rows have.
@@ -136,9 +155,6 @@ struct QueryBuilder {
         byteCount: try byteCount(of: object, at: copy),
         provenance: .init(file: object.key, batch: Int64(object.batch)))
     }
-    return Text(
-      files: files, format: try format(of: source),
-      rejects: source.malformed == .quarantine ? rejects : nil)
   }
 
   // MARK: - The incremental input
@@ -151,16 +167,9 @@ struct QueryBuilder {
     let query: Query
     switch delta.origin {
     case .files(let key, let files):
-      guard let source = workspace.project[pipeline: key.pipeline]?[source: key.source] else {
-        throw PipelineError(
-          .unknownName, "there is no source '\(key.source)'", at: Place(model: unit.label))
-      }
-      let text = try self.text(source, of: key.pipeline, files, carriesProvenance: true, &copies)
-      let opened = try DelimitedSource(
-        files: text.files, format: text.format, rejects: text.rejects, carriesProvenance: true,
-        cancellation: cancellation)
-      texts[source.name] = opened
-      return .batches(opened)
+      return try open(
+        source(key.pipeline, key.source), of: key.pipeline, files, carriesProvenance: true,
+        &texts, &copies)
     case .contributions(let id):
       let table = try table(id)
       if delta.isRebuild {
@@ -241,18 +250,25 @@ struct QueryBuilder {
     }
   }
 
-  private func format(of source: Source) throws -> DelimitedFormat {
-    guard case .csv(let csv) = source.format else {
+  /// How a source's text is read.
+  func format(of source: Source) throws -> DelimitedFormat {
+    switch source.format {
+    case .csv(let csv):
+      DelimitedFormat(
+        delimiter: csv.delimiter, quote: csv.quote, hasHeader: csv.header,
+        encoding: csv.encoding.kernel, compression: source.compression.kernel,
+        columns: source.columns.fields, malformed: source.malformed.format,
+        nullTexts: csv.nullValues)
+    case .json:
+      .jsonLines(
+        compression: source.compression.kernel, columns: source.columns.fields,
+        malformed: source.malformed.format)
+    case .parquet, .text:
       throw PipelineError(
         .unavailable, "SQL cannot read source '\(source.name)', whose format is text",
-        at: source.place, advice: "text is read by operators; SQL reads `format: csv`",
+        at: source.place, advice: "text is read by operators; SQL reads csv, json and parquet",
         exitCode: 2)
     }
-    return DelimitedFormat(
-      delimiter: csv.delimiter, quote: csv.quote, hasHeader: csv.header,
-      encoding: csv.encoding.kernel, compression: source.compression.kernel,
-      columns: source.columns.fields, malformed: source.malformed.format,
-      nullTexts: csv.nullValues)
   }
 }
 

@@ -9,7 +9,7 @@ import Stores
 struct BoundRank {
   var rank: Rank
   var input: Rank.Input
-  var except: DelimitedSource?
+  var except: (any BatchSource)?
   /// What makes the model's rows of the operator's.
   var query: Query
   var copies: [LocalCopy]
@@ -19,12 +19,19 @@ struct BoundRank {
   ///
   /// - Returns: The query that writes the result.
   func run(progress: @escaping @Sendable (Double) -> Void) throws -> BoundQuery {
+    defer { close() }
     let outcome = try rank.run(input, except: except, progress: progress)
     var query = query
     query.inputs = [BoundRank.name: .batches(outcome.rows)]
     return BoundQuery(
-      query: query, texts: except.map { [$0] } ?? [], read: outcome.tally, copies: copies,
-      byteCount: byteCount)
+      query: query, texts: (except as? DelimitedSource).map { [$0] } ?? [], read: outcome.tally,
+      copies: copies, byteCount: byteCount)
+  }
+
+  /// Ends the queries whose rows are ranked.
+  private func close() {
+    if case .batches(let source as QueryBatches) = input { source.close() }
+    (except as? QueryBatches)?.close()
   }
 
   fileprivate static let name = "ranked"
@@ -34,11 +41,15 @@ extension QueryBuilder {
   /// Opens what a ranking reads.
   func build(_ settings: RankSettings) throws -> BoundRank {
     var copies: [String: [LocalCopy]] = [:]
-    let text = try text(settings.input, &copies)
-    let except = try settings.except.map { except in
-      let text = try self.text(except.input, &copies)
-      return try DelimitedSource(
-        files: text.files, format: text.format, rejects: text.rejects, cancellation: cancellation)
+    var tableBytes: Int64 = 0
+    let input = try input(settings.input, settings.inputColumns, &copies, &tableBytes)
+    let except = try settings.except.map { except -> any BatchSource in
+      switch try self.input(except.input, except.on, &copies, &tableBytes) {
+      case .text(let files, let format, let rejects):
+        try DelimitedSource(
+          files: files, format: format, rejects: rejects, cancellation: cancellation)
+      case .batches(let source): source
+      }
     }
     let engine = workspace.project.engine
     let parallel = workspace.project[pipeline: unit.node.model.pipeline]?.interval?.parallel ?? 1
@@ -47,17 +58,48 @@ extension QueryBuilder {
       memoryByteCount: Int((engine.memoryBytes ?? 4 << 30) / Int64(max(1, parallel))),
       cancellation: cancellation, spillFolder: { [workspace] in try workspace.scratchFolder() })
     return BoundRank(
-      rank: rank, input: .text(text.files, text.format, rejects: text.rejects), except: except,
-      query: selection, copies: copies.values.flatMap { $0 }, byteCount: unit.inputs.byteCount)
+      rank: rank, input: input, except: except, query: selection,
+      copies: copies.values.flatMap { $0 }, byteCount: unit.inputs.byteCount + tableBytes)
   }
 
-  private func text(_ name: String, _ copies: inout [String: [LocalCopy]]) throws -> Text {
-    guard case .source(let pipeline, let source)? = unit.node.inputs[name] else {
+  /// Text is read by the operator itself; anything else through the engine.
+  ///
+  /// - Parameter columns: Those that are wanted.
+  private func input(
+    _ name: String, _ columns: [String], _ copies: inout [String: [LocalCopy]],
+    _ tableBytes: inout Int64
+  ) throws -> Rank.Input {
+    guard let input = unit.node.inputs[name] else {
       throw PipelineError(
-        .unavailable, "'rank' reads sources, and '\(name)' is a model",
-        at: Place(model: unit.label), advice: "write the model in SQL", exitCode: 2)
+        .unknownName, "there is no source or model '\(name)'", at: Place(model: unit.label))
     }
-    return try text(pipeline, source, &copies)
+    if case .source(let pipeline, let name) = input {
+      let source = try source(pipeline, name)
+      if source.format != .parquet {
+        let format = try format(of: source)
+        let files = try local(source, of: pipeline, unit.inputs.all(of: name), &copies)
+        return .text(files, format, rejects: rejects(of: source))
+      }
+    }
+    var texts: [String: DelimitedSource] = [:]
+    let opened = try open(input, &texts, &copies, &tableBytes)
+    func query(_ list: String, _ suffix: String = "") -> Query {
+      Query(
+        sql: "SELECT \(list) FROM input\(suffix)", inputs: ["input": opened], label: unit.label)
+    }
+    let schema = try workspace.engine.rows(query("*", " LIMIT 0"), cancellation: cancellation)
+      .schema
+    // A column that is not there is the operator's to complain of.
+    let wanted = Schema(schema.fields.filter { columns.contains($0.name) })
+    let list = wanted.fields.map { quoted($0.name) }.joined(separator: ", ")
+    return .batches(
+      QueryBatches(
+        query(list.isEmpty ? "*" : list), schema: list.isEmpty ? schema : wanted,
+        engine: workspace.engine, cancellation: cancellation))
+  }
+
+  private func quoted(_ name: String) -> String {
+    "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
   }
 
   /// The declared columns, of the operator's rows and of the interval.
@@ -68,9 +110,8 @@ extension QueryBuilder {
       parameters["interval_end"] = .timestamp(interval.end)
     }
     let columns = unit.node.model.columns.fields.map { field in
-      let quoted =
-        "\"\(field.name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
-      return parameters[field.name] == nil ? quoted : "$\(field.name) AS \(quoted)"
+      let name = quoted(field.name)
+      return parameters[field.name] == nil ? name : "$\(field.name) AS \(name)"
     }
     return Query(
       sql: "SELECT \(columns.joined(separator: ", ")) FROM \(BoundRank.name)",
@@ -79,6 +120,13 @@ extension QueryBuilder {
 }
 
 extension RankSettings {
+  /// The columns of the input that matter.
+  fileprivate var inputColumns: [String] {
+    var columns = by + conditions.map(\.column)
+    if case .sum(let name) = measure { columns.append(name) }
+    return columns
+  }
+
   /// In the operator's words.
   var definition: RankDefinition {
     RankDefinition(

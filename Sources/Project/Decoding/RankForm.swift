@@ -5,7 +5,7 @@ extension RankSettings {
   static var form: Form<RankSettings> {
     .object { keys in
       let names = Form<[String]>.list(of: .text, isEmptyAllowed: false)
-      let input = keys.required("input", .text, "The source it reads, one with columns.")
+      let input = keys.required("input", .text, "The source or model it reads.")
       let by = keys.required(
         "by", names, "The columns that tell its rows apart; numbers of equal ones are added up.")
       let sum = keys.optional(
@@ -45,7 +45,7 @@ extension RankSettings {
 
   private static var exception: Form<Exception> {
     .object { keys in
-      let input = keys.required("input", .text, "The source with the rows to leave out.")
+      let input = keys.required("input", .text, "The source or model with the rows to leave out.")
       let on = keys.required(
         "on", Form<[String]>.list(of: .text, isEmptyAllowed: false),
         "The columns, of both inputs and among by, that must be equal.")

@@ -10,28 +10,19 @@ extension Source {
         "Whether files are first copied, byte for byte, into the lake's landing area, and read from "
           + "there.")
       let kind = keys.required(
-        "format", Form<FormatKind>.word, "'csv' for delimited lines, 'text' for whole documents.")
+        "format", Form<FormatKind>.word,
+        "'csv' for delimited lines, 'json' for one JSON object a line, 'parquet', 'text' for whole "
+          + "documents.")
       let csv = self.csv(keys)
       let text = self.text(keys, encoding: csv.encoding)
       let columns = keys.optional(
-        "columns", .columns, "CSV: each column's name and type, in the files' order.")
-      switch kind {
-      case .csv:
-        keys.refuse(["fallback_encoding", "binary"], because: "belongs to 'format: text'")
-        keys.verify { reader in
-          if columns == nil && keys.mark(of: "columns") == nil {
-            reader.fail(
-              .missingKey, "'columns' is missing here", at: keys.mark,
-              advice: "write columns: {name: type, …}, in the files' order")
-          }
-        }
-      case .text:
-        keys.refuse(
-          ["delimiter", "quote", "header", "null_values", "columns"],
-          because: "belongs to 'format: csv'")
-      }
+        "columns", .columns,
+        "Each column's name and type: of CSV in the files' order, of JSON and Parquet by name. JSON "
+          + "that is nested is read as string.")
+      refuseForeign(kind, keys)
+      if kind != .text { requireColumns(kind, columns, keys) }
       return Source(
-        name: "", origin: origin, format: kind == .csv ? .csv(csv) : .text(text),
+        name: "", origin: origin, format: format(kind, csv, text),
         compression: keys.optional(
           "compression", .word, default: .auto, "'auto' goes by the first bytes, not by the name."),
         malformed: keys.optional(
@@ -43,7 +34,56 @@ extension Source {
     }
   }
 
-  private enum FormatKind: String, CaseIterable { case csv, text }
+  private enum FormatKind: String, CaseIterable { case csv, json, parquet, text }
+
+  private static func format(_ kind: FormatKind, _ csv: CSV, _ text: Text) -> Format {
+    switch kind {
+    case .csv: .csv(csv)
+    case .json: .json
+    case .parquet: .parquet
+    case .text: .text(text)
+    }
+  }
+
+  /// Refuses the keys of other formats.
+  private static func refuseForeign(_ kind: FormatKind, _ keys: Keys) {
+    let csv = ["delimiter", "quote", "header", "null_values"]
+    if kind != .text {
+      keys.refuse(["fallback_encoding", "binary"], because: "belongs to 'format: text'")
+    }
+    if kind != .csv { keys.refuse(csv, because: "belongs to 'format: csv'") }
+    switch kind {
+    case .csv: break
+    case .json: keys.refuse(["encoding"], because: "is always utf-8 in JSON")
+    case .parquet:
+      keys.refuse(["encoding", "compression"], because: "is told by Parquet files themselves")
+      keys.refuse(["malformed"], because: "belongs to lines of text; Parquet has none")
+    case .text: keys.refuse(["columns"], because: "belongs to the other formats")
+    }
+  }
+
+  private static func requireColumns(_ kind: FormatKind, _ columns: Schema?, _ keys: Keys) {
+    keys.verify { reader in
+      guard let columns else {
+        guard keys.mark(of: "columns") == nil else { return }
+        reader.fail(
+          .missingKey, "'columns' is missing here", at: keys.mark,
+          advice: "write columns: {name: type, …}"
+            + (kind == .csv ? ", in the files' order" : ""))
+        return
+      }
+      guard kind != .parquet else { return }
+      for column in columns.fields
+      where column.type.isNested || (kind == .json && column.type == .binary) {
+        let entry = keys.entry("columns")?.mapping?.first { $0.key == column.name }
+        reader.fail(
+          .badValue,
+          "'\(column.name)' cannot be \(column.type.withArticle) in "
+            + (kind == .csv ? "delimited text" : "JSON lines"), at: entry?.keyMark ?? keys.mark,
+          advice: "read it as string and take it apart in SQL")
+      }
+    }
+  }
 
   private static func origin(_ keys: Keys) -> Origin {
     keys.exactlyOne(of: ["files", "uri"])
@@ -175,11 +215,6 @@ extension Form where Value == Schema {
       columns, node, reader in
       if node.mapping?.isEmpty ?? true { reader.fail(.badValue, "no columns", at: node.mark) }
       reader.checkColumns(columns.map { ($0.name, $0.mark) })
-      for column in columns where column.value.isNested {
-        reader.fail(
-          .badValue, "'\(column.name)' cannot be \(column.value.withArticle) in delimited text",
-          at: column.mark, advice: "read it as string and take it apart in SQL")
-      }
       return Schema(columns.map { Field(name: $0.name, type: $0.value) })
     }
   }
