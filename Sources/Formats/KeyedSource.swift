@@ -2,40 +2,64 @@ import Core
 import Kernels
 import Synchronization
 
-/// Delimited files as keys with numbers: what counting needs of them, several times cheaper than
-/// typed batches. Rows are judged exactly as `DelimitedSource` judges them, except that a row whose
-/// number is empty is malformed.
+/// Text files as keys with numbers: what counting needs of them, several times cheaper than typed
+/// batches. Rows are judged exactly as `DelimitedSource` judges them, except that a row of a format
+/// without quotes whose number is empty is malformed.
 ///
 /// Only some formats and columns can be read this way: `init` says which.
 public final class KeyedSource: Sendable {
+  /// How the columns of a key stand in its bytes.
+  public enum Coding: Sendable, Hashable {
+    /// As in the file, the delimiter between.
+    case joined(delimiter: UInt8)
+    /// Each a 1 and its ordered text (`appendOrderedText`), or a 0 for null.
+    case ordered
+  }
+
   private let files: [InputFile]
-  private let layout: KeyedLayout
+  private let format: DelimitedFormat
+  private let wanted: Wanted
   private let sum: Field?
+  public let coding: Coding
   private let accounts: RowAccounts
   private let pool: BlockPool
   private let converter: RowConverter
   private let totalByteCount: Int64
 
+  /// What is taken of a row, by declared column.
+  private struct Wanted {
+    var roles: [KeyedLayout.Role]
+    var key: [Int]
+    var groupCount: Int
+    var conditions: [FieldCondition]
+  }
+
   /// - Parameters:
-  ///   - by: The columns of the key, which must be strings and neighbours in this order.
-  ///   - groupCount: How many of them, from the first, are the group; all but the last.
+  ///   - by: The columns of the key, strings, those of the group first.
+  ///   - groupCount: How many of them are the group.
   ///   - sum: The column of the number, a `bigint`; nil gives every row the number 1.
+  ///   - conditions: By declared column. Rows that do not satisfy them count as read, no more.
   ///   - rejects: Takes the malformed rows; needed for, and only used with, `.quarantine`.
   ///   - holdsRejects: Whether malformed rows are kept from the log until `commit`, so that the
   ///     files can be read once more by another source instead.
   /// - Returns: Nil where the rows have to be read as batches.
   public init?(
     files: [InputFile], format: DelimitedFormat, by: [String], groupCount: Int, sum: String?,
-    rejects: RejectLog? = nil, holdsRejects: Bool = false, cancellation: Cancellation = .never,
-    blockByteCount: Int = 256 << 10
+    conditions: [FieldCondition] = [], rejects: RejectLog? = nil, holdsRejects: Bool = false,
+    cancellation: Cancellation = .never, blockByteCount: Int = 256 << 10
   ) throws {
     try format.validate()
     guard
-      let layout = KeyedSource.layout(of: format, by: by, groupCount: groupCount, sum: sum)
+      let wanted = KeyedSource.wanted(
+        of: format, by: by, groupCount: groupCount, sum: sum, conditions)
     else { return nil }
     self.files = files
-    self.layout = layout
+    self.format = format
+    self.wanted = wanted
     self.sum = sum.flatMap { Schema(format.columns)[$0] }
+    let isPlain = format.syntax == .delimited && format.quote == nil
+    coding =
+      isPlain && groupCount == by.count - 1 ? .joined(delimiter: format.delimiter) : .ordered
     accounts = RowAccounts(
       format.malformed, rejects: rejects, holdsRejects: holdsRejects)
     pool = BlockPool(
@@ -45,37 +69,67 @@ public final class KeyedSource: Sendable {
     totalByteCount = files.reduce(0) { $0 + $1.byteCount }
   }
 
-  private static func layout(
-    of format: DelimitedFormat, by: [String], groupCount: Int, sum: String?
-  ) -> KeyedLayout? {
-    guard format.quote == nil, !format.hasHeader, format.encoding == .utf8,
-      format.nullTexts.isEmpty, groupCount == by.count - 1,
-      let first = format.columns.firstIndex(where: { $0.name == by.first }),
-      format.columns[first...].prefix(by.count).map(\.name) == by
-    else { return nil }
-    let key = first..<first + by.count
+  private static func wanted(
+    of format: DelimitedFormat, by: [String], groupCount: Int, sum: String?,
+    _ conditions: [FieldCondition]
+  ) -> Wanted? {
+    guard format.encoding == .utf8, format.nullTexts.isEmpty else { return nil }
+    let key = by.compactMap { name in format.columns.firstIndex { $0.name == name } }
+    guard key.count == by.count, !key.isEmpty else { return nil }
     var roles: [KeyedLayout.Role] = []
     for (index, column) in format.columns.enumerated() {
-      if column.name == sum {
-        guard column.type == .bigint, !key.contains(index) else { return nil }
-        roles.append(.value)
-        continue
-      }
       switch column.type {
       case .string: roles.append(.text)
       case .int where !key.contains(index): roles.append(.int32)
-      case .bigint where !key.contains(index): roles.append(.int64)
+      case .bigint where !key.contains(index):
+        roles.append(column.name == sum ? .value : .int64)
       default: return nil
       }
     }
     if sum != nil && !roles.contains(.value) { return nil }
-    return KeyedLayout(
-      delimiter: format.delimiter, roles: roles, key: key, groupFieldCount: groupCount,
-      maximumRowByteCount: format.maximumRowByteCount)
+    return Wanted(roles: roles, key: key, groupCount: groupCount, conditions: conditions)
   }
 
-  /// Between the fields of a key.
-  public var delimiter: UInt8 { layout.delimiter }
+  /// A layout where a file's rows can be taken as they stand.
+  private func layout(of file: FileLayout) -> KeyedLayout? {
+    let key = wanted.key.map { file.fieldOfColumn[$0] }
+    guard case .joined(let delimiter) = coding,
+      zip(key, key.dropFirst()).allSatisfy({ $0 + 1 == $1 })
+    else { return nil }
+    return KeyedLayout(
+      delimiter: delimiter, roles: roles(of: file), key: key[0]..<key[0] + key.count,
+      groupFieldCount: wanted.groupCount, maximumRowByteCount: format.maximumRowByteCount,
+      conditions: conditions(of: file))
+  }
+
+  private func roles(of file: FileLayout) -> [KeyedLayout.Role] {
+    var roles = [KeyedLayout.Role](repeating: .any, count: file.fieldCount)
+    for (field, role) in zip(file.fieldOfColumn, wanted.roles) { roles[field] = role }
+    return roles
+  }
+
+  private func conditions(of file: FileLayout) -> [FieldCondition] {
+    wanted.conditions.map { condition in
+      var condition = condition
+      condition.field = file.fieldOfColumn[condition.field]
+      return condition
+    }
+  }
+
+  private func gathering(of file: FileLayout) -> KeyGathering {
+    let quoting: KeyGathering.Quoting =
+      format.syntax == .jsonLines
+      ? .json : format.quote.map { .doubled(quote: $0) } ?? .none
+    let coding: KeyGathering.Coding =
+      switch coding {
+      case .joined(let delimiter): .joined(delimiter: delimiter)
+      case .ordered: .ordered
+      }
+    return KeyGathering(
+      roles: roles(of: file), key: wanted.key.map { file.fieldOfColumn[$0] },
+      groupFieldCount: wanted.groupCount, maximumRowByteCount: format.maximumRowByteCount,
+      conditions: conditions(of: file), coding: coding, quoting: quoting)
+  }
 
   public var fileCount: Int { files.count }
 
@@ -118,9 +172,8 @@ public final class KeyedSource: Sendable {
   /// - Throws: `FormatError`.
   public func rows(of text: KeyedText) throws -> KeyedBlock {
     let block = text.block
-    let table = block.bytes.withUnsafeBufferPointer { bytes in
-      splitKeyedRows(
-        UnsafeBufferPointer(rebasing: bytes[..<block.textByteCount]), layout, checksUTF8: true)
+    let (table, gathered) = block.bytes.withUnsafeBufferPointer { bytes in
+      split(UnsafeBufferPointer(rebasing: bytes[..<block.textByteCount]), block)
     }
     var rejected = block.oversized.map { row in
       RejectedRow(
@@ -130,8 +183,23 @@ public final class KeyedSource: Sendable {
     if !rejected.isEmpty {
       try accounts.reject(rejected, of: text.origin)
     }
-    accounts.add(rows: table.rows.count, blankLines: table.blankLineCount)
-    return KeyedBlock(bytes: block.bytes, rows: table)
+    accounts.add(
+      rows: table.rows.count + table.passedRowCount, blankLines: table.blankLineCount)
+    return KeyedBlock(bytes: gathered ?? block.bytes, rows: table)
+  }
+
+  /// - Returns: The rows; the bytes they are in, where those are not the block's.
+  private func split(
+    _ text: UnsafeBufferPointer<UInt8>, _ block: TextBlock
+  ) -> (rows: KeyedRows, gathered: [UInt8]?) {
+    if let layout = layout(of: block.layout) {
+      return (splitKeyedRows(text, layout, checksUTF8: true), nil)
+    }
+    let checks = text.baseAddress.map { !isUTF8($0, count: text.count) } ?? false
+    let (rows, bytes) = gatherKeyedRows(
+      text, block.table ?? converter.split(text, block.layout), gathering(of: block.layout),
+      checksUTF8: checks)
+    return (rows, bytes)
   }
 
   /// Why a row was not taken, by the reader that knows all reasons.

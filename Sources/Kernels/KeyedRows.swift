@@ -5,7 +5,9 @@ internal import CKernels
 public struct KeyedLayout: Sendable, Hashable {
   /// What must be true of a field for its row to be taken.
   public enum Role: Sendable, Hashable {
-    /// Any text.
+    /// Anything.
+    case any
+    /// Any text: UTF-8.
     case text
     /// Empty, or an integer of 32 bits.
     case int32
@@ -25,10 +27,12 @@ public struct KeyedLayout: Sendable, Hashable {
   public var groupFieldCount: Int
   /// Longer rows are not taken.
   public var maximumRowByteCount: Int
+  /// Rows that do not satisfy all of them are passed over.
+  public var conditions: [FieldCondition]
 
   public init(
     delimiter: UInt8, roles: [Role], key: Range<Int>, groupFieldCount: Int,
-    maximumRowByteCount: Int
+    maximumRowByteCount: Int, conditions: [FieldCondition] = []
   ) {
     precondition(!key.isEmpty && key.upperBound <= roles.count && groupFieldCount < key.count)
     self.delimiter = delimiter
@@ -36,6 +40,7 @@ public struct KeyedLayout: Sendable, Hashable {
     self.key = key
     self.groupFieldCount = groupFieldCount
     self.maximumRowByteCount = maximumRowByteCount
+    self.conditions = conditions
   }
 }
 
@@ -56,6 +61,8 @@ public final class KeyedRows: @unchecked Sendable {
 
   /// Valid while this object lives.
   public private(set) var rows: UnsafeMutableBufferPointer<KeyedRow>
+  /// Rows that fit, but do not satisfy the conditions.
+  public internal(set) var passedRowCount = 0
   /// All other rows, in order; a slower reader may make more of them.
   public internal(set) var misfits: [RowSpan] = []
   /// Empty lines, which are no rows unless rows have one field.
@@ -63,15 +70,17 @@ public final class KeyedRows: @unchecked Sendable {
 
   private var capacity: Int
 
-  init(expectedByteCount: Int) {
-    capacity = max(64, expectedByteCount / 24)
+  convenience init(expectedByteCount: Int) { self.init(capacity: expectedByteCount / 24) }
+
+  init(capacity wanted: Int) {
+    capacity = max(64, wanted)
     rows = UnsafeMutableBufferPointer(start: .allocate(capacity: capacity), count: 0)
   }
 
   deinit { rows.baseAddress!.deallocate() }
 
   /// Makes room for `wanted` rows, of which `used` are there.
-  fileprivate func grow(to wanted: Int, used: Int) -> UnsafeMutablePointer<KeyedRow> {
+  func grow(to wanted: Int, used: Int) -> UnsafeMutablePointer<KeyedRow> {
     let larger = UnsafeMutablePointer<KeyedRow>.allocate(capacity: wanted)
     larger.moveInitialize(from: rows.baseAddress!, count: used)
     rows.baseAddress!.deallocate()
@@ -80,9 +89,9 @@ public final class KeyedRows: @unchecked Sendable {
     return larger
   }
 
-  fileprivate var rowCapacity: Int { capacity }
+  var rowCapacity: Int { capacity }
 
-  fileprivate func finish(count: Int) {
+  func finish(count: Int) {
     rows = UnsafeMutableBufferPointer(start: rows.baseAddress!, count: count)
   }
 }
@@ -104,17 +113,19 @@ public func splitKeyedRows(
   let numbers = NumberField.all(in: layout)
   withUnsafeTemporaryAllocation(of: Int.self, capacity: fieldCount + 2) { bounds in
     numbers.withUnsafeBufferPointer { numbers in
-      var scanner = KeyedScanner(
-        table: table, base: base, layout: layout, numbers: numbers,
-        bounds: bounds.baseAddress!, checksUTF8: checks)
-      scanner.scan(end: text.count)
+      layout.conditions.withUnsafeBufferPointer { conditions in
+        var scanner = KeyedScanner(
+          table: table, base: base, layout: layout, numbers: numbers, conditions: conditions,
+          bounds: bounds.baseAddress!, checksUTF8: checks)
+        scanner.scan(end: text.count)
+      }
     }
   }
   return table
 }
 
 /// A field that has to be an integer.
-private struct NumberField {
+struct NumberField {
   var field: Int
   var isValue: Bool
   var is32Bits: Bool
@@ -122,7 +133,7 @@ private struct NumberField {
   static func all(in layout: KeyedLayout) -> [NumberField] {
     layout.roles.enumerated().compactMap { field, role in
       switch role {
-      case .text: nil
+      case .any, .text: nil
       case .int32: NumberField(field: field, isValue: false, is32Bits: true)
       case .int64: NumberField(field: field, isValue: false, is32Bits: false)
       case .value: NumberField(field: field, isValue: true, is32Bits: false)
@@ -131,7 +142,7 @@ private struct NumberField {
   }
 }
 
-private struct KeyedScanner {
+struct KeyedScanner {
   let table: KeyedRows
   let base: UnsafePointer<UInt8>
   let delimiter: UInt8
@@ -141,6 +152,8 @@ private struct KeyedScanner {
   let endGroup: Int
   let maximum: Int
   let numbers: UnsafeBufferPointer<NumberField>
+  let conditions: UnsafeBufferPointer<FieldCondition>
+  let roles: [KeyedLayout.Role]
   /// Where each field starts; the one after the last, where the next would.
   let bounds: UnsafeMutablePointer<Int>
   let checksUTF8: Bool
@@ -154,7 +167,9 @@ private struct KeyedScanner {
 
   init(
     table: KeyedRows, base: UnsafePointer<UInt8>, layout: KeyedLayout,
-    numbers: UnsafeBufferPointer<NumberField>, bounds: UnsafeMutablePointer<Int>, checksUTF8: Bool
+    numbers: UnsafeBufferPointer<NumberField>,
+    conditions: UnsafeBufferPointer<FieldCondition>, bounds: UnsafeMutablePointer<Int>,
+    checksUTF8: Bool
   ) {
     self.table = table
     self.base = base
@@ -165,6 +180,8 @@ private struct KeyedScanner {
     endGroup = layout.key.lowerBound + layout.groupFieldCount
     maximum = layout.maximumRowByteCount
     self.numbers = numbers
+    self.conditions = conditions
+    roles = layout.roles
     self.bounds = bounds
     self.checksUTF8 = checksUTF8
     rows = table.rows.baseAddress!
@@ -238,10 +255,12 @@ private struct KeyedScanner {
       if number.isValue { value = parsed }
       if number.is32Bits && Int64(Int32(truncatingIfNeeded: parsed)) != parsed { return false }
     }
-    if checksUTF8
-      && indexOfInvalidUTF8(base + rowStart, count: rowEnd &- rowStart) < rowEnd &- rowStart
-    {
-      return false
+    if checksUTF8 && !isRowUTF8() { return false }
+    if !conditions.isEmpty && !isWanted() {
+      table.passedRowCount &+= 1
+      // The row that comes next takes its place.
+      rowCount &-= 1
+      return true
     }
     if rowCount == capacity {
       capacity &*= 2
@@ -257,9 +276,30 @@ private struct KeyedScanner {
     return true
   }
 
+  @inline(never)
+  private func isRowUTF8() -> Bool {
+    for (field, role) in roles.enumerated() where role == .text {
+      let count = bounds[field &+ 1] &- 1 &- bounds[field]
+      if indexOfInvalidUTF8(base + bounds[field], count: count) < count { return false }
+    }
+    return true
+  }
+
+  @inline(__always)
+  private func isWanted() -> Bool {
+    var index = 0
+    while index < conditions.count {
+      let field = conditions[index].field
+      let count = bounds[field &+ 1] &- 1 &- bounds[field]
+      if !conditions[index].holds(base + bounds[field], count) { return false }
+      index &+= 1
+    }
+    return true
+  }
+
   /// A few digits, as most numbers are; anything else goes the long way.
   @inline(__always)
-  private static func integer(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int64? {
+  static func integer(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int64? {
     var value: Int64 = 0
     var index = 0
     while index < count && index < 18 {

@@ -23,7 +23,7 @@ import Testing
           let text = String(decoding: field, as: UTF8.self)
           let number = text.first == "_" ? nil : Int64(text)
           switch role {
-          case .text: break
+          case .any, .text: break
           case .int32: fits = fits && (field.isEmpty || number.flatMap(Int32.init(exactly:)) != nil)
           case .int64: fits = fits && (field.isEmpty || number != nil)
           case .value: value = number

@@ -1,4 +1,5 @@
 import Core
+import Formats
 import Kernels
 
 /// How the columns of a key stand in one byte string, whose order is the order of the columns.
@@ -8,6 +9,13 @@ enum KeyCoding: Sendable {
   /// Each column as a byte that says whether there is a value, and the value: integers big-endian
   /// with the sign turned round, text with its zeros escaped and two bytes at its end.
   case typed([FieldType])
+
+  init(_ coding: KeyedSource.Coding, _ types: [FieldType]) {
+    switch coding {
+    case .joined(let delimiter): self = .text(delimiter: delimiter, columnCount: types.count)
+    case .ordered: self = .typed(types)
+    }
+  }
 
   static func canHold(_ type: FieldType) -> Bool {
     switch type {
@@ -48,9 +56,8 @@ enum KeyCoding: Sendable {
     case .uuid(let values): append(values[row], to: &key)
     case .bytes(let slices):
       let slice = slices[row]
-      append(
-        text: UnsafeBufferPointer(start: bytes + Int(slice.offset), count: Int(slice.count)),
-        to: &key)
+      appendOrderedText(
+        UnsafeBufferPointer(start: bytes + Int(slice.offset), count: Int(slice.count)), to: &key)
     case .float, .double: preconditionFailure("keys hold no floating-point numbers")
     }
   }
@@ -62,19 +69,6 @@ enum KeyCoding: Sendable {
 
   private static func append(_ value: UInt128, to key: inout [UInt8]) {
     withUnsafeBytes(of: value.bigEndian) { key.append(contentsOf: $0) }
-  }
-
-  private static func append(text: UnsafeBufferPointer<UInt8>, to key: inout [UInt8]) {
-    if text.contains(0) {
-      for byte in text {
-        key.append(byte)
-        if byte == 0 { key.append(0xFF) }
-      }
-    } else {
-      key.append(contentsOf: text)
-    }
-    key.append(0)
-    key.append(1)
   }
 
   // MARK: Decoding

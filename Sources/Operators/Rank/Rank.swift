@@ -68,7 +68,7 @@ public struct Rank: Sendable {
     let keyTypes = definition.keyColumns.map { input.schema[$0]!.type }
     if case .text(let files, let format, let rejects) = input {
       if let keyed = try keyedSource(files, format, rejects) {
-        let coding = KeyCoding.text(delimiter: keyed.delimiter, columnCount: definition.by.count)
+        let coding = KeyCoding(keyed.coding, keyTypes)
         let exclusion = try exclusion(except, keyTypes, coding)
         if triesOrder,
           let outcome = try sumOrdered(
@@ -101,13 +101,15 @@ public struct Rank: Sendable {
     _ files: [InputFile], _ format: DelimitedFormat, _ rejects: RejectLog?,
     holdsRejects: Bool = false, blockByteCount: Int = 256 << 10
   ) throws -> KeyedSource? {
-    guard definition.conditions.isEmpty else { return nil }
     var sum: String?
     if case .sum(let name) = definition.measure { sum = name }
     return try KeyedSource(
       files: files, format: format, by: definition.keyColumns,
-      groupCount: definition.within.count, sum: sum, rejects: rejects,
-      holdsRejects: holdsRejects, cancellation: cancellation, blockByteCount: blockByteCount)
+      groupCount: definition.within.count, sum: sum,
+      conditions: definition.conditions.map { condition in
+        condition.condition(on: format.columns.firstIndex { $0.name == condition.column }!)
+      }, rejects: rejects, holdsRejects: holdsRejects, cancellation: cancellation,
+      blockByteCount: blockByteCount)
   }
 
   private func exclusion(

@@ -41,6 +41,17 @@ public struct RankCondition: Sendable, Hashable {
     }
   }
 
+  /// In the words of the kernels.
+  func condition(on field: Int) -> FieldCondition {
+    let constant: FieldCondition.Constant =
+      switch self.constant {
+      case .integer(let number): .integer(number)
+      case .string(let text): .text(Array(text.utf8))
+      }
+    return FieldCondition(
+      field: field, constant, allowsLess: holds(-1), allowsEqual: holds(0), allowsGreater: holds(1))
+  }
+
   /// - Parameter order: How the row's value compares with the constant: negative, 0, positive.
   private func holds(_ order: Int) -> Bool {
     switch operation {
