@@ -114,6 +114,28 @@ struct MalformedRowsTests {
         .map { $0["n"] } == [1, 10_000_000])
   }
 
+  @Test(
+    "NUL bytes are part of titles, CRLF ends lines, and a last line cut in its middle is set aside")
+  func oddBytes() throws {
+    let project = try PageviewsProject()
+    let hour = "2024-01-01T05"
+    let most = Int64.max
+    try project.stage(
+      hour,
+      "aa \0x 5 0\r\naa B\0 4 0\naa C \(most - 1) 0\r\naa C 1 0\naa D -\(most) 0\naa D -1 0\r\naa E 1"
+    )
+    let outcome = try project.sluice("run", "pageviews", "--from", hour)
+    #expect(outcome.exitCode == 0, "\(outcome)")
+    let rows = try project.query(
+      "SELECT hex(page) AS page, views FROM pageviews.top_pages ORDER BY rank")
+    #expect(rows.map { $0["page"]?.string } == ["43", "0078", "4200", "44"])
+    #expect(rows.map { $0["views"] } == [.integer(most), 5, 4, .integer(.min)])
+    let aside = try project.query("SELECT rule, source_row, row FROM pageviews.quarantine")
+    #expect(aside.count == 1)
+    #expect(aside.first?["rule"] == "malformed:columns" && aside.first?["source_row"] == 7)
+    #expect(aside.first?["row"] == "aa E 1")
+  }
+
   @Test("A sum beyond 64 bits is an error, not a wrong number")
   func overflow() throws {
     let project = try PageviewsProject()
