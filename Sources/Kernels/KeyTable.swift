@@ -14,31 +14,43 @@ public final class KeyTable {
     public var value: Int64
   }
 
-  /// Valid until the next insertion.
-  public private(set) var entries: UnsafeMutablePointer<Entry>
-  public private(set) var count = 0
-  private var entryCapacity: Int
-  /// The high half of the key's hash, and its index plus one; 0 where there is none.
-  private var slots: UnsafeMutablePointer<UInt64>
-  private var mask: Int
-  private let arena = ByteArena()
+  /// What changes, behind a pointer: a class's variables are guarded at every use.
+  private struct Storage {
+    var entries: UnsafeMutablePointer<Entry>
+    var count = 0
+    var entryCapacity: Int
+    /// The high half of the key's hash, and its index plus one; 0 where there is none.
+    var slots: UnsafeMutablePointer<UInt64>
+    var mask: Int
+  }
 
+  private let storage: UnsafeMutablePointer<Storage>
+  private let arena = ByteArena()
   private let copiesKeys: Bool
+
+  /// Valid until the next insertion.
+  @inline(__always)
+  public var entries: UnsafeMutablePointer<Entry> { storage.pointee.entries }
+  @inline(__always)
+  public var count: Int { storage.pointee.count }
 
   /// - Parameter copiesKeys: Else keys stay where they are, and must until `removeAll`.
   public init(expectedCount: Int = 64, copiesKeys: Bool = true) {
     self.copiesKeys = copiesKeys
     let capacity = KeyTable.slotCount(for: expectedCount)
-    slots = .allocate(capacity: capacity)
+    let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
     slots.initialize(repeating: 0, count: capacity)
-    mask = capacity - 1
-    entryCapacity = capacity / 2
-    entries = .allocate(capacity: entryCapacity)
+    storage = .allocate(capacity: 1)
+    storage.initialize(
+      to: Storage(
+        entries: .allocate(capacity: capacity / 2), entryCapacity: capacity / 2, slots: slots,
+        mask: capacity - 1))
   }
 
   deinit {
-    slots.deallocate()
-    entries.deallocate()
+    storage.pointee.slots.deallocate()
+    storage.pointee.entries.deallocate()
+    storage.deallocate()
   }
 
   private static func slotCount(for count: Int) -> Int {
@@ -49,12 +61,15 @@ public final class KeyTable {
 
   /// What the table holds in memory.
   public var byteCount: Int {
-    (mask + 1) * 8 + entryCapacity * MemoryLayout<Entry>.stride + arena.byteCount
+    (storage.pointee.mask + 1) * 8
+      + storage.pointee.entryCapacity * MemoryLayout<Entry>.stride + arena.byteCount
   }
 
   /// - Returns: The key's index; nil where it is not in the table.
   @inline(__always)
   public func index(of key: UnsafePointer<UInt8>, count keyCount: Int, hash: UInt64) -> Int? {
+    let (slots, mask) = (storage.pointee.slots, storage.pointee.mask)
+    let entries = storage.pointee.entries
     var place = Int(truncatingIfNeeded: hash) & mask
     let tag = hash & 0xFFFF_FFFF_0000_0000
     while true {
@@ -91,35 +106,37 @@ public final class KeyTable {
   private func append(
     _ key: UnsafePointer<UInt8>, _ keyCount: Int, _ hash: UInt64, _ mark: UInt32
   ) -> Int {
-    if count == entryCapacity { grow() }
+    if count == storage.pointee.entryCapacity { grow() }
     precondition(count < Int(UInt32.max) - 1, "too many keys for one table")
     (entries + count).initialize(
       to: Entry(
         key: copiesKeys ? arena.copy(key, count: keyCount) : key, keyCount: UInt32(keyCount),
         mark: mark, value: 0))
-    count &+= 1
+    storage.pointee.count &+= 1
     put(hash, count)
     return count &- 1
   }
 
   private func put(_ hash: UInt64, _ number: Int) {
+    let (slots, mask) = (storage.pointee.slots, storage.pointee.mask)
     var place = Int(truncatingIfNeeded: hash) & mask
     while slots[place] != 0 { place = (place &+ 1) & mask }
     slots[place] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number)
   }
 
   private func grow() {
-    let larger = UnsafeMutablePointer<Entry>.allocate(capacity: entryCapacity * 2)
-    larger.moveInitialize(from: entries, count: count)
-    entries.deallocate()
-    entries = larger
-    entryCapacity *= 2
-    slots.deallocate()
-    let capacity = (mask + 1) * 2
-    slots = .allocate(capacity: capacity)
+    let old = storage.pointee
+    let entries = UnsafeMutablePointer<Entry>.allocate(capacity: old.entryCapacity * 2)
+    entries.moveInitialize(from: old.entries, count: old.count)
+    old.entries.deallocate()
+    old.slots.deallocate()
+    let capacity = (old.mask + 1) * 2
+    let slots = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
     slots.initialize(repeating: 0, count: capacity)
-    mask = capacity - 1
-    for index in 0..<count {
+    storage.pointee = Storage(
+      entries: entries, count: old.count, entryCapacity: old.entryCapacity * 2, slots: slots,
+      mask: capacity - 1)
+    for index in 0..<old.count {
       let entry = entries[index]
       put(hash64(entry.key, count: Int(entry.keyCount)), index + 1)
     }
@@ -127,8 +144,8 @@ public final class KeyTable {
 
   /// Forgets all keys; keeps the memory.
   public func removeAll() {
-    slots.update(repeating: 0, count: mask + 1)
-    count = 0
+    storage.pointee.slots.update(repeating: 0, count: storage.pointee.mask + 1)
+    storage.pointee.count = 0
     arena.reset()
   }
 }

@@ -64,9 +64,8 @@ final class OrderedSums {
   func add(_ batch: OrderedBatch, _ coding: KeyCoding, label: String) throws {
     for piece in batch.pieces {
       let text = piece.block.text
-      let rows = piece.block.rows
-      for index in piece.rows {
-        let row = rows[index]
+      let rows = UnsafeBufferPointer(piece.block.rows)
+      for row in UnsafeBufferPointer(rebasing: rows[piece.rows]) {
         let key = text + Int(row.offset)
         sums.add(
           key, count: Int(row.count), groupCount: Int(row.groupCount),
@@ -104,15 +103,18 @@ extension SumTable {
 
 extension KeyedBlock {
   /// The key of a row.
-  func key(_ index: Int) -> UnsafeBufferPointer<UInt8> {
-    let row = rows[index]
-    return UnsafeBufferPointer(start: text + Int(row.offset), count: Int(row.count))
+  func key(_ index: Int) -> UnsafeBufferPointer<UInt8> { key(of: rows[index]) }
+
+  private func key(of row: KeyedRow) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: text + Int(row.offset), count: Int(row.count))
   }
 
   /// Whether no key is less than the one before.
   func isAscending(after last: [UInt8]?) -> Bool {
     if rows.isEmpty { return true }
     if let last, compare(key(0), last) < 0 { return false }
+    let rows = UnsafeBufferPointer(rows)
+    let text = text
     var index = 1
     while index < rows.count {
       let (a, b) = (rows[index &- 1], rows[index])
@@ -128,10 +130,11 @@ extension KeyedBlock {
 
   /// How many of the rows from `start` on have keys of at most `bound`.
   func countUpTo(_ bound: [UInt8], from start: Int) -> Int {
+    let rows = UnsafeBufferPointer(rows)
     var (low, high) = (start, rows.count)
     while low < high {
       let middle = (low + high) / 2
-      if compare(key(middle), bound) <= 0 { low = middle + 1 } else { high = middle }
+      if compare(key(of: rows[middle]), bound) <= 0 { low = middle + 1 } else { high = middle }
     }
     return low - start
   }

@@ -29,7 +29,9 @@ final class TopCandidates {
   private let coding: KeyCoding
   private let exclusion: Exclusion?
   private let names = KeyTable()
-  private var groups: UnsafeMutablePointer<Group>
+  /// Where the groups are: behind a pointer, as a class's variables are guarded at every use.
+  private let groupStart: UnsafeMutablePointer<UnsafeMutablePointer<Group>>
+  private var groups: UnsafeMutablePointer<Group> { groupStart.pointee }
   private var groupCapacity = 64
   private var candidates: UnsafeMutablePointer<Candidate>
   private var candidateCapacity = 1024
@@ -43,12 +45,14 @@ final class TopCandidates {
     ties = definition.ties
     self.coding = coding
     self.exclusion = exclusion.flatMap { $0.isEmpty ? nil : $0 }
-    groups = .allocate(capacity: groupCapacity)
+    groupStart = .allocate(capacity: 1)
+    groupStart.initialize(to: .allocate(capacity: groupCapacity))
     candidates = .allocate(capacity: candidateCapacity)
   }
 
   deinit {
     groups.deallocate()
+    groupStart.deallocate()
     candidates.deallocate()
   }
 
@@ -65,7 +69,7 @@ final class TopCandidates {
   private func add(_ key: UnsafePointer<UInt8>, _ count: Int, _ hash: UInt64) -> Int {
     let number = names.insert(key, count: count, hash: hash, mark: 0)
     if number == groupCapacity {
-      groups = TopCandidates.grown(groups, count: number, to: groupCapacity * 2)
+      groupStart.pointee = TopCandidates.grown(groups, count: number, to: groupCapacity * 2)
       groupCapacity *= 2
     }
     (groups + number).initialize(to: Group(pruneAt: Int32(2 * top + 16)))
