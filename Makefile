@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench bench-rank bench-plan bench-commit bench-stores clean
+.PHONY: help setup build demo test lint format bench bench-rank bench-rank-scale bench-plan bench-commit bench-stores clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
@@ -59,6 +59,11 @@ bench-rank: build ## the hourly job against DuckDB's command, Polars and PySpark
 	@scripts/setup bench
 	@.deps/venv-bench/bin/python Benchmarks/bench.py
 	@.build/release/rank-kernels $$(find .bench/dumps-* -name '*.gz' | head -1)
+
+# SCALE_ONLY and SCALE_RUNS as in Benchmarks/rank_scale.py.
+bench-rank-scale: build ## how rank scales over files, cores, memory and single giant files
+	@scripts/setup bench
+	@BENCH_HOURS=$${BENCH_HOURS:-24} .deps/venv-bench/bin/python Benchmarks/rank_scale.py
 
 # BENCH_OBJECTS and BENCH_CHANGED set other numbers.
 bench-plan: build ## planning over a million objects of which a hundred changed
