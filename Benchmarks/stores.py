@@ -3,13 +3,14 @@
 
     BENCH_RUNS=5 BENCH_MEGABYTES=1024 BENCH_OBJECTS=10000 BENCH_ONLY=large,small make bench-stores
 
-large  one object from nginx on loopback. Compared is the time of whole processes.
+large  one object from nginx on loopback. Compared is the time of whole processes; and Sluice's peak
+       memory with that for an object of 16 MiB: it must not grow with the object.
 small  many objects of 1 to 4 KB from moto's S3 server, which is far slower than either client; so
        what is compared is the CPU time of the clients, per object.
 
 Sluice's side is `bench-fetch`, which does what the fetch step of a run does: list, fetch, verify,
-synchronise with the disk, file in the cache. The contestants take turns, each run is a new process
-with an empty folder; medians. The bytes on disk must be equal.
+synchronise with the disk where objects are large, file in the cache. The contestants take turns, each
+run is a new process with an empty folder; medians. The bytes on disk must be equal.
 """
 
 import filecmp
@@ -43,7 +44,10 @@ def command(name, *others):
 
 def run(arguments, settings, output):
     """Seconds, CPU seconds and peak bytes of one process, which writes to an empty folder."""
-    shutil.rmtree(output, ignore_errors=True)
+    # Old folders go at the end: ext4 without a journal searches long for an inode where many were
+    # just freed.
+    if output.exists():
+        output.rename(WORK / "old" / f"{output.name}-{len(os.listdir(WORK / 'old'))}")
     output.mkdir(parents=True)
     begin = time.monotonic()
     process = subprocess.Popen(arguments, env=settings, stdout=subprocess.DEVNULL)
@@ -139,6 +143,14 @@ http {{
                      dict(os.environ)),
         }, check)
         report(medians, "MiB", MEGABYTES, 0, 1.2)
+        with open(big, "rb") as file, open(site / "less.bin", "wb") as less:
+            less.write(file.read(16 << 20))
+        (WORK / "old" / "less").mkdir()
+        _, _, little = run([FETCH, str(WORK / "old" / "less" / "cache"), url.replace("big", "less")],
+                           dict(os.environ), WORK / "old" / "less" / "cache")
+        peak = medians["sluice"][2]
+        print(f"memory    {peak / 1e6:,.0f} MB at its peak, {little / 1e6:,.0f} MB for 16 MiB, "
+              f"target 16 MB more: {'met' if peak - little <= 16e6 else 'MISSED'}\n", flush=True)
     finally:
         nginx.terminate()
         nginx.wait()
@@ -160,13 +172,16 @@ def small():
             copied = list((WORK / "awscli").rglob("*.txt"))
             if len(copied) != OBJECTS:
                 sys.exit(f"bench: awscli copied {len(copied)} objects")
+            kept = {path.name.split(".")[0]: path for path in (WORK / "sluice").iterdir()}
             for path in copied:
                 content = path.read_bytes()
                 key = path.relative_to(WORK / "awscli")
                 # The cache names files by address and version.
                 version = f'"{hashlib.md5(content).hexdigest()}"'
                 name = hashlib.sha256(f"s3://bucket/small/{key}\n{version}".encode()).hexdigest()
-                if (WORK / "sluice" / name).read_bytes() != content:
+                # And small ones by the machine's start.
+                found = kept.get(name)
+                if found is None or found.read_bytes() != content:
                     sys.exit(f"bench: {key} is not the same in both")
 
         aws = command("aws")
@@ -184,11 +199,16 @@ def small():
 
 
 def main():
-    WORK.mkdir(parents=True, exist_ok=True)
+    remove()
+    (WORK / "old").mkdir(parents=True)
     print(f"machine   {machine()}\n")
     for name in os.environ.get("BENCH_ONLY", "large,small").split(","):
         {"large": large, "small": small}[name]()
-    for name in ("sluice", "curl", "awscli"):
+    remove()
+
+
+def remove():
+    for name in ("sluice", "curl", "awscli", "old"):
         shutil.rmtree(WORK / name, ignore_errors=True)
 
 

@@ -75,11 +75,11 @@ public func hmacSHA256(key: [UInt8], message: [UInt8]) -> [UInt8] {
 
 /// Two lower-case hexadecimal digits a byte.
 public func hexText(_ bytes: [UInt8]) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(unsafeUninitializedCapacity: bytes.count * 2) { out in
+  String(unsafeUninitializedCapacity: bytes.count * 2) { out in
+    func digit(_ value: UInt8) -> UInt8 { value + UInt8(ascii: value < 10 ? "0" : "W") }
     for (index, byte) in bytes.enumerated() {
-      out[2 * index] = digits[Int(byte >> 4)]
-      out[2 * index + 1] = digits[Int(byte & 15)]
+      out[2 * index] = digit(byte >> 4)
+      out[2 * index + 1] = digit(byte & 15)
     }
     return bytes.count * 2
   }

@@ -67,13 +67,16 @@ final class Exchange {
   /// A line of a head, `\r\n` included. Every answer on the way to the last one starts afresh.
   func takeHeader(_ line: UnsafeRawBufferPointer) {
     lastActivity = monotonicSeconds()
-    let text = String(decoding: line, as: UTF8.self)
-    if text.hasPrefix("HTTP/") {
-      response.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-      response.headers = []
-    } else if let colon = text.firstIndex(of: ":") {
+    if line.starts(with: "HTTP/".utf8) {
+      let status = line.drop { $0 != UInt8(ascii: " ") }.drop { $0 == UInt8(ascii: " ") }
+      response.status =
+        Int(String(decoding: status.prefix { !Exchange.isSpace($0) }, as: UTF8.self)) ?? 0
+      response.headers.removeAll(keepingCapacity: true)
+    } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+      var value = line[(colon + 1)...].drop(while: Exchange.isSpace)
+      while let last = value.last, Exchange.isSpace(last) { value.removeLast() }
       response.headers.append(
-        (String(text[..<colon]), trimmed(text[text.index(after: colon)...])))
+        (String(decoding: line[..<colon], as: UTF8.self), String(decoding: value, as: UTF8.self)))
     }
   }
 
@@ -122,10 +125,7 @@ final class Exchange {
 
   func rewindBody(to offset: Int64) { bodyOffset = offset }
 
-  private func trimmed(_ text: Substring) -> String {
-    let space: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0.isNewline }
-    var text = text.drop(while: space)
-    while let last = text.last, space(last) { text.removeLast() }
-    return String(text)
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || (0x09...0x0D).contains(byte)
   }
 }

@@ -59,7 +59,9 @@ public struct HTTPResponse: Sendable {
   /// In the order received, as written; look them up by `subscript`.
   public internal(set) var headers: [(name: String, value: String)] = []
   /// Where redirects led; without credentials.
-  public internal(set) var url = ""
+  public var url: String { redactedURL(effectiveURL) }
+  /// The same as it was asked.
+  var effectiveURL = ""
   /// Bytes of the body.
   public internal(set) var byteCount: Int64 = 0
   public internal(set) var seconds = 0.0
@@ -72,13 +74,27 @@ public struct HTTPResponse: Sendable {
 
   /// The value of the first header of that name, in whatever case.
   public subscript(name: String) -> String? {
-    let name = name.lowercased()
-    return headers.first { $0.name.lowercased() == name }?.value
+    headers.first { isSameHeader($0.name, name) }?.value
   }
 
   /// The `Content-Length`, of the body as sent.
   public var contentLength: Int64? { self["content-length"].flatMap { Int64($0) } }
 
   /// Whether the same request may succeed later: the server is overloaded, restarting or ill.
-  public var isTransient: Bool { [408, 425, 429, 500, 502, 503, 504].contains(status) }
+  public var isTransient: Bool {
+    switch status {
+    case 408, 425, 429, 500, 502, 503, 504: true
+    default: false
+    }
+  }
+}
+
+/// Whether two names of headers are one, in whatever case. They are ASCII (RFC 9110, 5.1).
+public func isSameHeader(_ a: String, _ b: String) -> Bool {
+  a.utf8.count == b.utf8.count
+    && zip(a.utf8, b.utf8).allSatisfy { $0 == $1 || ($0 ^ $1 == 0x20 && isLetter($0)) }
+}
+
+private func isLetter(_ byte: UInt8) -> Bool {
+  (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
 }

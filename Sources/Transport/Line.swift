@@ -52,7 +52,7 @@ final class Line: @unchecked Sendable {
     exchange.response.seconds = Double(microseconds) / 1e6
     var url: UnsafePointer<CChar>?
     curl_get_text(easy, CURLINFO_EFFECTIVE_URL, &url)
-    exchange.response.url = redactedURL(url.map { String(cString: $0) } ?? exchange.request.url)
+    exchange.response.effectiveURL = url.map { String(cString: $0) } ?? exchange.request.url
     return exchange.response
   }
 
@@ -107,7 +107,9 @@ final class Line: @unchecked Sendable {
     set(CURLOPT_SHARE, UnsafeMutableRawPointer(share.handle))
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_URL, request.url)
-    let isSecure = request.url.lowercased().hasPrefix("https:")
+    let isSecure = request.url.utf8.prefix(6).elementsEqual("https:".utf8) {
+      $0 | 0x20 == $1 | 0x20
+    }
     set(CURLOPT_PROTOCOLS_STR, "http,https")
     set(CURLOPT_REDIR_PROTOCOLS_STR, isSecure ? "https" : "http,https")
     set(CURLOPT_FOLLOWLOCATION, request.isVerbatim ? 0 : 1)
@@ -144,7 +146,7 @@ final class Line: @unchecked Sendable {
     set(CURLOPT_WRITEDATA, context)
 
     var lines = request.headers.map { "\($0.name): \($0.value)" }
-    if !request.headers.contains(where: { $0.name.lowercased() == "accept-encoding" }) {
+    if !request.headers.contains(where: { isSameHeader($0.name, "accept-encoding") }) {
       lines.append("Accept-Encoding: identity")
     }
     var list: UnsafeMutablePointer<curl_slist>?

@@ -100,8 +100,35 @@ public struct RetryPolicy: Sendable {
   }
 }
 
-/// The instant that an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`) names. Calls `curl_getdate`.
+/// The instant that an HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`) names. Calls `curl_getdate` for
+/// dates in another form.
 public func httpDate(_ text: String) -> Instant? {
+  if let instant = fixedDate(text) { return instant }
   let seconds = curl_getdate(text, nil)
   return seconds == -1 ? nil : Instant(seconds: Int64(seconds))
+}
+
+/// The preferred form of a date, of fixed length (RFC 9110, 5.6.7). Every answer has one or two.
+private func fixedDate(_ text: String) -> Instant? {
+  let bytes = Array(text.utf8)
+  guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[26...].elementsEqual("GMT".utf8)
+  else { return nil }
+  func number(_ range: Range<Int>) -> Int? {
+    var number = 0
+    for byte in bytes[range] {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+      number = number * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return number
+  }
+  let months = "JanFebMarAprMayJunJulAugSepOctNovDec".utf8
+  let month = stride(from: 0, to: 36, by: 3).first {
+    months.dropFirst($0).prefix(3).elementsEqual(bytes[8..<11])
+  }
+  guard let month, let day = number(5..<7), let year = number(12..<16),
+    let hour = number(17..<19), let minute = number(20..<22), let second = number(23..<25)
+  else { return nil }
+  let time = CivilTime(
+    year: year, month: month / 3 + 1, day: day, hour: hour, minute: minute, second: second)
+  return time.isValid ? time.instant : nil
 }

@@ -17,6 +17,11 @@ struct ObjectCacheTests {
     ObjectCache(directory: folder, maximumByteCount: maximum)
   }
 
+  /// The same folder after the machine was started anew.
+  var restarted: ObjectCache {
+    ObjectCache(directory: folder, maximumByteCount: 1 << 30, boot: "another")
+  }
+
   /// Objects that are there, finished or not, and not merely in use.
   var kept: [String] {
     scratch.files.filter { $0.hasPrefix("cache/") && !$0.contains("/.use-") }
@@ -151,12 +156,46 @@ struct ObjectCacheTests {
       wrapping: webStore(Self.server()),
       faults: [.init(.read, "9"): .breaks(after: 4, .unreachable)])
     expectFailure(.unreachable) { try cache().fetch(object("9", size: 9), from: store) }
-    let part = try #require(kept.first)
-    try Data([0, 0, 0, 0]).write(to: URL(fileURLWithPath: "\(scratch.path)/\(part)"))
-    try FileManager.default.setAttributes(
-      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: "\(scratch.path)/\(part)")
-    let copy = try cache().fetch(object("9", size: 9), from: store)
+    try tear(try #require(kept.first))
+    let copy = try restarted.fetch(object("9", size: 9), from: store)
     #expect(contents(copy) == Array(Self.bytes[..<9]))
+  }
+
+  /// Leaves the file its length alone, as a power cut does where nobody waited for the disk.
+  func tear(_ name: String) throws {
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(scratch.path)/\(name)"))
+    let count = try file.seekToEnd()
+    try file.seek(toOffset: 0)
+    try file.write(contentsOf: Data(count: Int(count)))
+    try file.close()
+  }
+
+  @Test(
+    "small files are not trusted once the machine was started anew, large ones are on the disk",
+    arguments: [(1000, true), ((1 << 20) - 1, true), (1 << 20, false)])
+  func restart(_ count: Int, _ isFetchedAgain: Bool) throws {
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 7) }
+    let server = WebServer { WebServer.Reply.file(bytes, etag: "\"v1\"", for: $0) }
+    let object = object("x", size: Int64(count))
+    _ = try cache().fetch(object, from: webStore(server))
+    #expect(server.requests.count == 1)
+    if isFetchedAgain { try tear(try #require(kept.first)) }
+    for _ in 0..<2 {
+      expectSame(contents(try restarted.fetch(object, from: webStore(server))), bytes)
+      #expect(server.requests.count == (isFetchedAgain ? 2 : 1))
+    }
+  }
+
+  @Test("what was put here is not trusted either, once the machine was started anew")
+  func inserted() throws {
+    let server = Self.server()
+    scratch.write("own", String(repeating: "x", count: 5))
+    let object = object("5", size: 5)
+    cache().insert(scratch.path + "/own", as: object, of: webStore(server))
+    #expect(contents(try cache().fetch(object, from: webStore(server))) == Array("xxxxx".utf8))
+    #expect(server.requests.isEmpty)
+    let copy = try restarted.fetch(object, from: webStore(server))
+    expectSame(contents(copy), Self.bytes[..<5])
   }
 
   @Test("the object used longest ago makes room")

@@ -14,6 +14,11 @@ import Synchronization
 /// and version, so a file never goes stale. It is downloaded as `<name>.part` under a lock, and a
 /// broken download of the same version is taken up where it stopped, by whoever comes next.
 ///
+/// A power cut can leave a file with blocks that were never written. So the name of what is not
+/// known to be on the disk, a download under way or a small file, also holds the number of the
+/// machine's start, and nobody looks for it after the next one: to wait for the disk takes longer
+/// than to fetch a small object, and to ask its store for a checksum takes as long.
+///
 /// A file in use has a second link in a folder of its user, `.use-…`: it outlives its eviction, and
 /// keeps no descriptor open. What is in use can exceed the bound; nothing else does for long.
 public final class ObjectCache: Sendable {
@@ -21,14 +26,24 @@ public final class ObjectCache: Sendable {
   public let directory: String
   public let maximumByteCount: Int64
 
+  private let boot: String
   private let pins: Mutex<PinFolder?>
   /// Bytes in the folder as far as known; nil before the first look.
   private let known = Mutex<Int64?>(nil)
 
+  /// Files of this size and more are made sure to be on the disk.
+  static let durableByteCount: Int64 = 1 << 20
+
   /// - Parameter directory: An absolute path on a file system with hard links.
-  public init(directory: String, maximumByteCount: Int64) {
+  public convenience init(directory: String, maximumByteCount: Int64) {
+    self.init(directory: directory, maximumByteCount: maximumByteCount, boot: Boot.name)
+  }
+
+  /// - Parameter boot: Names the time since the machine started, without a dot.
+  init(directory: String, maximumByteCount: Int64, boot: String) {
     self.directory = directory
     self.maximumByteCount = maximumByteCount
+    self.boot = boot
     pins = Mutex(nil)
   }
 
@@ -54,8 +69,7 @@ public final class ObjectCache: Sendable {
       try check(object, in: store, at: path)
       return LocalCopy(path: path, pins: nil)
     }
-    let uri = store.uri(object.key)
-    let name = hexText(sha256(Array("\(uri)\n\(object.version)".utf8)))
+    let path = path(of: object, in: store)
     do {
       let pins = try pinFolder()
       guard WebVersion.isReliable(object.version), !isLocal else {
@@ -64,18 +78,25 @@ public final class ObjectCache: Sendable {
         let path = pins.newPath()
         let file = try OpenFile(path, O_RDWR | O_CREAT | O_EXCL)
         let copy = LocalCopy(path: path, pins: pins)
-        try download(object, from: store, into: file, at: 0, cancellation, progress)
+        _ = try download(object, from: store, into: file, of: 0, at: 0, cancellation, progress)
         return copy
       }
       while true {
-        if let copy = try pinned(name, object, pins) { return copy }
-        if let copy = try downloaded(name, object, from: store, pins, cancellation, progress) {
+        if let copy = try pinned("\(path).\(boot)", object, pins) { return copy }
+        if !isSmall(object), let copy = try pinned(path, object, pins) { return copy }
+        if let copy = try downloaded(path, object, from: store, pins, cancellation, progress) {
           return copy
         }
       }
     } catch let error as Errno {
       throw systemError(error)
     }
+  }
+
+  /// Whether fetching the object would find it here.
+  public func holds(_ object: Object, of store: any Store) -> Bool {
+    let path = path(of: object, in: store)
+    return access("\(path).\(boot)", R_OK) == 0 || access(path, R_OK) == 0
   }
 
   /// Takes in what was just put, so that reading it back does not fetch it. Where that cannot be
@@ -89,9 +110,21 @@ public final class ObjectCache: Sendable {
       object.byteCount <= maximumByteCount, (try? pinFolder()) != nil
     else { return }
     makeRoom(for: object.byteCount)
-    let name = hexText(sha256(Array("\(store.uri(object.key))\n\(object.version)".utf8)))
-    guard link(path, "\(directory)/\(name)") == 0 else { return }
+    // Whoever wrote the file need not have waited for the disk.
+    guard link(path, "\(self.path(of: object, in: store)).\(boot)") == 0 else { return }
     known.withLock { $0 = $0.map { $0 + object.byteCount } }
+  }
+
+  /// Whether the object, which may be of unknown size, is surely one of those that nobody waits for
+  /// the disk for.
+  private func isSmall(_ object: Object) -> Bool {
+    (0..<ObjectCache.durableByteCount).contains(object.byteCount)
+  }
+
+  /// Where the object is once it is here to stay.
+  private func path(of object: Object, in store: any Store) -> String {
+    let name = sha256(Array("\(store.uri(object.key))\n\(object.version)".utf8))
+    return "\(directory)/\(hexText(name))"
   }
 
   private func check(_ object: Object, in store: any Store, at path: String) throws {
@@ -106,8 +139,7 @@ public final class ObjectCache: Sendable {
   }
 
   /// The finished file, made safe from eviction; nil where there is none.
-  private func pinned(_ name: String, _ object: Object, _ pins: PinFolder) throws -> LocalCopy? {
-    let path = "\(directory)/\(name)"
+  private func pinned(_ path: String, _ object: Object, _ pins: PinFolder) throws -> LocalCopy? {
     let pin = pins.newPath()
     guard link(path, pin) == 0 else {
       if errno == ENOENT { return nil }
@@ -129,11 +161,11 @@ public final class ObjectCache: Sendable {
   ///
   /// - Returns: nil where another thread or process did it meanwhile, or dropped the file.
   private func downloaded(
-    _ name: String, _ object: Object, from store: any Store, _ pins: PinFolder,
+    _ path: String, _ object: Object, from store: any Store, _ pins: PinFolder,
     _ cancellation: Cancellation, _ progress: (Int64) -> Void
   ) throws -> LocalCopy? {
-    let path = "\(directory)/\(name)"
-    let part = path + ".part"
+    let quick = "\(path).\(boot)"
+    let part = quick + ".part"
     let file = try OpenFile(part, O_RDWR | O_CREAT)
     // Waits while another thread or process downloads the same.
     while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -143,42 +175,46 @@ public final class ObjectCache: Sendable {
     }
     let status = try file.status()
     guard let current = try fileStatus(part), current.st_ino == status.st_ino else { return nil }
-    if try fileStatus(path) != nil {
+    if try fileStatus(quick) != nil || (!isSmall(object) && fileStatus(path) != nil) {
       // Made by the opening above, after the one that was downloaded got its name.
       unlink(part)
       return nil
     }
 
     var offset = Int64(status.st_size)
-    let isStale =
-      status.modifiedNanoseconds / 1_000_000_000 < bootSeconds()
-      || (object.byteCount >= 0 && offset > object.byteCount)
-    // A power cut can leave blocks that were never written.
-    if isStale { offset = 0 }
+    if object.byteCount >= 0 && offset > object.byteCount { offset = 0 }
     makeRoom(for: max(0, object.byteCount - offset))
+    let byteCount: Int64
     do {
-      try download(object, from: store, into: file, at: offset, cancellation, progress)
+      byteCount = try download(
+        object, from: store, into: file, of: Int64(status.st_size), at: offset, cancellation,
+        progress)
     } catch let error as StoreError
       where [.changed, .notFound, .damaged, .full].contains(error.code)
     {
       unlink(part)
       throw error
     }
-    try file.synchronize()
+    let isDurable = byteCount >= ObjectCache.durableByteCount
+    if isDurable { try file.synchronize() }
     // Linked before it has its name, or another's eviction could come first.
     let pin = pins.newPath()
     guard link(part, pin) == 0 else { throw Errno(errno) }
     let copy = LocalCopy(path: pin, pins: pins)
-    guard rename(part, path) == 0 else { throw Errno(errno) }
+    guard rename(part, isDurable ? path : quick) == 0 else { throw Errno(errno) }
     return copy
   }
 
-  /// Reads the object from `offset` on into the file, and verifies what is there then.
+  /// Reads the object from `offset` on into the file, which has `size` bytes, and verifies what is
+  /// there then.
+  ///
+  /// - Returns: The file's length.
   private func download(
-    _ object: Object, from store: any Store, into file: OpenFile, at offset: Int64,
-    _ cancellation: Cancellation, _ progress: (Int64) -> Void
-  ) throws {
-    guard ftruncate(file.descriptor, off_t(offset)) == 0,
+    _ object: Object, from store: any Store, into file: OpenFile, of size: Int64,
+    at offset: Int64, _ cancellation: Cancellation, _ progress: (Int64) -> Void
+  ) throws -> Int64 {
+    // ext4 writes a file that was cut to nothing to the disk when it is closed.
+    guard size == offset || ftruncate(file.descriptor, off_t(offset)) == 0,
       lseek(file.descriptor, off_t(offset), SEEK_SET) == off_t(offset)
     else { throw Errno(errno) }
     var count = offset
@@ -203,6 +239,7 @@ public final class ObjectCache: Sendable {
     // Of what comes in one piece, reading has seen to it.
     if offset > 0 { try verify(object, of: store, in: file, byteCount: count) }
     known.withLock { $0 = $0.map { $0 + count - offset } }
+    return count
   }
 
   /// Compares what was put together from several transfers with the store's checksum.
@@ -281,18 +318,6 @@ public final class ObjectCache: Sendable {
       if file.removeIfUnused() { total -= file.byteCount }
     }
     known.withLock { $0 = total }
-  }
-
-  /// When the machine started, in seconds since 1970.
-  private func bootSeconds() -> Int64 {
-    #if canImport(Glibc)
-      let clock = CLOCK_BOOTTIME
-    #else
-      let clock = CLOCK_MONOTONIC
-    #endif
-    var sinceBoot = timespec()
-    clock_gettime(clock, &sinceBoot)
-    return Int64(time(nil)) - Int64(sinceBoot.tv_sec)
   }
 }
 

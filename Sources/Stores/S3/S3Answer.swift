@@ -26,7 +26,8 @@ struct S3Answer {
 
   /// Long operations send their status before they know how they end.
   private static func isError(_ body: [UInt8]) -> Bool {
-    guard body.count < 64 << 10, body.firstRange(of: Array("<Error>".utf8)) != nil else {
+    guard !body.isEmpty, body.count < 64 << 10, body.firstRange(of: Array("<Error>".utf8)) != nil
+    else {
       return false
     }
     var root: String?
@@ -39,8 +40,9 @@ struct S3Answer {
 
   /// Too many requests, for this key or in all.
   var isThrottled: Bool {
-    [429, 503].contains(response.status)
-      || ["SlowDown", "Throttling", "RequestLimitExceeded", "ServiceUnavailable"].contains(code)
+    if response.status == 429 || response.status == 503 { return true }
+    guard let code else { return false }
+    return ["SlowDown", "Throttling", "RequestLimitExceeded", "ServiceUnavailable"].contains(code)
   }
 
   /// Whether the same request may succeed later. `BadDigest` and its like mean that the bytes were

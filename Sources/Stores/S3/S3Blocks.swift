@@ -119,8 +119,9 @@ final class S3Blocks: Sendable {
     bytes.reserveCapacity(range.count)
     try withoutActuallyEscaping({ bytes.append(contentsOf: $0) }) {
       (sink: @escaping (UnsafeRawBufferPointer) throws -> Void) in
-      let reading = S3Reading(
-        store: store, key: object.key, range: range, ifMatch: object.version, sink: sink)
+      let reading = ObjectReading(
+        S3ReadSource(store: store, key: object.key), range: range, ifMatch: object.version,
+        sink: sink)
       _ = try outer.withHandler({ self.stopping.cancel() }) { try reading.run(stopping) }
     }
     return bytes

@@ -78,13 +78,19 @@ public final class SigV4: Sendable {
     _ request: HTTPRequest, _ payload: Payload
   ) -> (text: String, signedHeaders: String) {
     let url = URLParts(request.url)
-    var values: [String: [String]] = ["host": [url.host]]
+    var values = [(name: "host", value: url.host)]
     for (name, value) in request.headers {
-      values[name.lowercased(), default: []].append(SigV4.plain(value))
+      let (name, value) = (name.lowercased(), SigV4.plain(value))
+      if let same = values.firstIndex(where: { $0.name == name }) {
+        values[same].value += "," + value
+      } else {
+        values.append((name, value))
+      }
     }
-    let names = values.keys.sorted(by: precede)
-    let headers = names.map { "\($0):\(values[$0]!.joined(separator: ","))\n" }.joined()
-    let signedHeaders = names.joined(separator: ";")
+    values.sort { precede($0.name, $1.name) }
+    var headers = ""
+    for (name, value) in values { headers += "\(name):\(value)\n" }
+    let signedHeaders = values.map(\.name).joined(separator: ";")
     let lines = [
       request.method.rawValue, path(url.path), SigV4.query(url.query), headers, signedHeaders,
       payload.text,
@@ -110,6 +116,7 @@ public final class SigV4: Sendable {
 
   /// Encoded alike, and sorted by name, then value.
   private static func query(_ query: Substring) -> String {
+    if query.isEmpty { return "" }
     let pairs = query.split(separator: "&").map { pair in
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       return (
@@ -122,7 +129,10 @@ public final class SigV4: Sendable {
 
   /// Without spaces at the ends, and with one where there are several.
   private static func plain(_ value: String) -> String {
-    value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+    let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+    guard value.utf8.contains(where: isSpace) else { return value }
+    return value.utf8.split(whereSeparator: isSpace).map { String(Substring($0)) }
+      .joined(separator: " ")
   }
 
   private func key(_ secret: String, _ date: String, _ region: String) -> [UInt8] {
@@ -144,7 +154,8 @@ public final class SigV4: Sendable {
   static func stamp(_ time: Instant) -> String {
     let civil = CivilTime(time)
     let text = "\(civil.dateText)T\(civil.clockText)Z"
-    return text.filter { $0 != "-" && $0 != ":" }
+    let digits = text.utf8.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
+    return String(decoding: digits, as: UTF8.self)
   }
 }
 
@@ -156,16 +167,19 @@ struct URLParts {
   let query: Substring
 
   init(_ url: String) {
-    let scheme = url.prefix { $0 != ":" }.lowercased()
-    let rest = url.dropFirst(scheme.count + 3)
-    let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
-    var host = rest[..<end].lowercased()
+    // Byte by byte: what separates is ASCII, and a combining character may follow it.
+    let (slash, mark, hash) = (UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"))
+    let scheme = Substring(url.utf8.prefix { $0 != UInt8(ascii: ":") }).lowercased()
+    let rest = url.utf8.dropFirst(scheme.utf8.count + 3)
+    let end = rest.firstIndex { $0 == slash || $0 == mark || $0 == hash } ?? rest.endIndex
+    var host = Substring(rest[..<end]).lowercased()
     let ownPort = scheme == "https" ? ":443" : ":80"
     if host.hasSuffix(ownPort) { host.removeLast(ownPort.count) }
     self.host = host
-    let target = rest[end...].prefix { $0 != "#" }
-    path = target.prefix { $0 != "?" }
-    query = target.dropFirst(path.count + 1)
+    let target = rest[end...].prefix { $0 != hash }
+    let path = target.prefix { $0 != mark }
+    self.path = Substring(path)
+    query = Substring(target[path.endIndex...].dropFirst())
   }
 }
 

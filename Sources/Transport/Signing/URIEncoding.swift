@@ -9,7 +9,7 @@ public func uriEncoded(_ text: String, keepsSlashes: Bool = false) -> String {
 }
 
 func uriEncoded(_ bytes: some Sequence<UInt8>, keepsSlashes: Bool = false) -> String {
-  let digits = Array("0123456789ABCDEF".utf8)
+  func digit(_ value: UInt8) -> UInt8 { value + UInt8(ascii: value < 10 ? "0" : "7") }
   var encoded: [UInt8] = []
   for byte in bytes {
     switch byte {
@@ -19,7 +19,7 @@ func uriEncoded(_ bytes: some Sequence<UInt8>, keepsSlashes: Bool = false) -> St
       encoded.append(byte)
     case UInt8(ascii: "/") where keepsSlashes: encoded.append(byte)
     default:
-      encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      encoded += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
     }
   }
   return String(decoding: encoded, as: UTF8.self)
