@@ -8,6 +8,7 @@ public struct ObjectChecksum {
     case crc32(CRC32)
     case crc32c(CRC32C)
     case crc64(CRC64NVME)
+    case parts(PartsDigest)
   }
   private var kind: Kind
   /// In base64, most significant byte first; of an ETag in hexadecimal digits.
@@ -25,7 +26,7 @@ public struct ObjectChecksum {
   /// What an answer of S3 states, of all the object's bytes.
   ///
   /// - Returns: nil where there is none that this can compute: that of an object in parts may be a
-  ///   checksum of checksums.
+  ///   checksum of checksums, of parts whose sizes only their writer knows.
   init?(_ version: Version, s3 response: HTTPResponse) {
     func stated(_ name: String) -> String? {
       guard let text = response["x-amz-checksum-\(name)"], !text.contains("-"),
@@ -43,6 +44,8 @@ public struct ObjectChecksum {
       self.init(.digest(Digest(.sha256)), expected)
     } else if let expected = ObjectChecksum.md5(of: version, response) {
       self.init(.digest(Digest(.md5)), expected, isETag: true)
+    } else if let (digest, expected) = ObjectChecksum.parts(of: version, response) {
+      self.init(.parts(digest), expected, isETag: true)
     } else {
       return nil
     }
@@ -60,6 +63,9 @@ public struct ObjectChecksum {
     case .crc64(var sum):
       sum.update(bytes)
       kind = .crc64(sum)
+    case .parts(var digest):
+      digest.update(bytes)
+      kind = .parts(digest)
     }
   }
 
@@ -70,7 +76,9 @@ public struct ObjectChecksum {
       case .crc32(let sum): withUnsafeBytes(of: sum.value.bigEndian) { Array($0) }
       case .crc32c(let sum): sum.bytes
       case .crc64(let sum): withUnsafeBytes(of: sum.value.bigEndian) { Array($0) }
+      case .parts(let digest): Array(digest.etag.utf8)
       }
+    if case .parts = kind { return String(decoding: bytes, as: UTF8.self) == expected }
     return (isETag ? hexText(bytes) : base64(bytes)) == expected
   }
 
@@ -78,10 +86,27 @@ public struct ObjectChecksum {
   /// encrypted with a key of their own.
   static func md5(of version: Version, _ response: HTTPResponse) -> String? {
     let text = version.rawValue.filter { $0 != "\"" }
-    guard text.utf8.count == 32, text.utf8.allSatisfy({ isHexDigit($0) }),
-      response["x-amz-server-side-encryption"]?.hasPrefix("aws:") != true,
-      response["x-amz-server-side-encryption-customer-algorithm"] == nil
-    else { return nil }
+    guard text.utf8.count == 32, text.utf8.allSatisfy({ isHexDigit($0) }), isPlain(response) else {
+      return nil
+    }
     return text.lowercased()
+  }
+
+  /// The same of an object that Sluice has uploaded in parts, and said of how many bytes each.
+  private static func parts(
+    of version: Version, _ response: HTTPResponse
+  ) -> (PartsDigest, expected: String)? {
+    let text = version.rawValue.filter { $0 != "\"" }
+    guard let size = response[S3Upload.partHeader].flatMap({ Int64($0) }), size > 0,
+      let total = WebVersion.totalByteCount(response), isPlain(response),
+      PartsDigest.partCount(of: text) == (total + size - 1) / size
+    else { return nil }
+    return (PartsDigest(partByteCount: size), text.lowercased())
+  }
+
+  /// Whether the ETag is of the bytes as they are read, and not of encrypted ones.
+  static func isPlain(_ response: HTTPResponse) -> Bool {
+    response["x-amz-server-side-encryption"]?.hasPrefix("aws:") != true
+      && response["x-amz-server-side-encryption-customer-algorithm"] == nil
   }
 }

@@ -12,6 +12,14 @@ struct S3Upload {
   private let nonce = S3Nonce()
 
   private static let maximumPartCount: Int64 = 10_000
+  /// Says of how many bytes the parts were: who reads the object can then verify its ETag.
+  static let partHeader = "x-amz-meta-sluice-part"
+
+  /// A part as the service has it.
+  private struct Part {
+    var tag: String
+    var digest: [UInt8]
+  }
 
   init(_ store: S3Store, _ key: String, _ body: S3Body, _ condition: PutCondition) {
     self.store = store
@@ -43,14 +51,14 @@ struct S3Upload {
       do {
         let parts = try send(id)
         try body.checkUnchanged()
-        let answer = try complete(id, parts)
+        let answer = try complete(id, parts.map(\.tag))
         if answer.isConflict {
           // S3 wants the whole upload again.
           abort(id)
           return .again(.failure(answer.failure(at: store.uri(key))), afterMilliseconds: nil)
         }
         let earlier = try store.settled(key, answer, condition, nonce)
-        return .done(try earlier ?? made(answer))
+        return .done(try earlier ?? made(answer, of: parts))
       } catch {
         abort(id)
         throw error
@@ -69,11 +77,19 @@ struct S3Upload {
     }
   }
 
+  private var ranges: [Range<Int64>] {
+    S3Upload.parts(
+      of: body.byteCount, minimum: store.service.configuration.minimumPartByteCount)
+  }
+
   private func start() throws -> String {
     var request = try store.request(.post, key)
     request.query = [("uploads", "")]
     request.headers =
-      [("Content-Type", "application/octet-stream"), nonce.header]
+      [
+        ("Content-Type", "application/octet-stream"), nonce.header,
+        (S3Upload.partHeader, "\(ranges[0].count)"),
+      ]
       + store.service.configuration.encryptionHeaders
     let answer = try store.service.exchange(request)
     guard answer.isSuccess else { throw answer.failure(at: store.uri(key)) }
@@ -85,16 +101,13 @@ struct S3Upload {
     return id
   }
 
-  /// - Returns: The parts' ETags, in order.
-  private func send(_ id: String) throws -> [String] {
-    let configuration = store.service.configuration
-    let ranges = S3Upload.parts(
-      of: body.byteCount, minimum: configuration.minimumPartByteCount)
+  /// - Returns: The parts, in order.
+  private func send(_ id: String) throws -> [Part] {
     let stopping = Cancellation()
     let tags = concurrently(
       Array(ranges.enumerated().map { (number: $0.offset + 1, range: $0.element) }),
-      limit: configuration.parallelism
-    ) { part -> String in
+      limit: store.service.configuration.parallelism
+    ) { part -> Part in
       try stopping.check()
       do {
         return try send(part.number, part.range, id, stopping)
@@ -112,7 +125,7 @@ struct S3Upload {
 
   private func send(
     _ number: Int, _ range: Range<Int64>, _ id: String, _ cancellation: Cancellation
-  ) throws -> String {
+  ) throws -> Part {
     let digest = try body.digest(.md5, range)
     var request = try store.request(.put, key)
     request.query = [("partNumber", "\(number)"), ("uploadId", id)]
@@ -126,7 +139,7 @@ struct S3Upload {
         .failed, "the service gives no ETag for a part", at: Place(file: store.uri(key)),
         advice: "check the endpoint")
     }
-    return tag
+    return Part(tag: tag, digest: digest)
   }
 
   private func complete(_ id: String, _ tags: [String]) throws -> S3Answer {
@@ -145,11 +158,21 @@ struct S3Upload {
     return try store.service.exchange(request)
   }
 
-  private func made(_ answer: S3Answer) throws -> Object {
+  /// - Throws: `.damaged` where the parts are there as they were sent, and the whole is not.
+  private func made(_ answer: S3Answer, of parts: [Part]) throws -> Object {
     guard let tag = try? xmlTexts(answer.body)["ETag"] else {
       throw StoreError(
         .failed, "the service does not say what it made of the parts",
         at: Place(file: store.uri(key)), advice: "check the endpoint")
+    }
+    let text = tag.filter { $0 != "\"" }.lowercased()
+    if PartsDigest.partCount(of: text) != nil, ObjectChecksum.isPlain(answer.response),
+      parts.allSatisfy({ $0.tag.filter { $0 != "\"" } == hexText($0.digest) }),
+      text != PartsDigest.etag(of: parts.flatMap(\.digest))
+    {
+      throw StoreError(
+        .damaged, "the service made something else of the parts than they were",
+        at: Place(file: store.uri(key)), advice: "run again")
     }
     return Object(
       key: key, byteCount: body.byteCount, version: s3Version(tag),
