@@ -49,14 +49,35 @@ private final class Shelf: Sendable {
     }
   }
 
-  func visit(_ prefix: String) throws -> [String] {
+  /// Whose tokens hold for as many requests as are given.
+  func listing(_ prefix: String, tokenLife: Int) -> BucketListing {
+    let inner = listing(prefix)
+    return BucketListing(prefix: prefix) { after, token in
+      if token != nil, self.requests.withLock({ $0 }) % tokenLife == 0 {
+        self.requests.withLock { $0 += 1 }
+        throw ListingTokenRefused(failure: StoreError(.failed, "this token has expired"))
+      }
+      return try inner.fetch(after, token)
+    }
+  }
+
+  func visit(_ prefix: String, tokenLife: Int? = nil) throws -> [String] {
     var all: [String] = []
-    try listing(prefix).visit(at: "shelf") { all += $0.map(\.key) }
+    try (tokenLife.map { listing(prefix, tokenLife: $0) } ?? listing(prefix)).visit(at: "shelf") {
+      all += $0.map(\.key)
+    }
     return all
   }
 }
 
 @Suite("Listings of large buckets") struct BucketListingTests {
+  @Test("a token that has expired costs a request, and no names", arguments: [1, 2, 3, 7])
+  func expiredTokens(_ life: Int) throws {
+    let names = (0..<3000).map { "p/\($0 / 100)/\($0)" }
+    let shelf = Shelf(names, pageSize: 50)
+    #expect(try shelf.visit("p/", tokenLife: life) == names.sorted(by: bytesPrecede))
+  }
+
   static let pieces = [
     "a", "b", "/", "//", " ", "+", "%", "%20", "é", "e\u{301}", "日本", "🙂", "\u{D7FF}", "\u{E000}",
     "\u{FFFF}", "\u{10FFFF}", "~", "!", "0", "1", "2", "data/", "x=1", "\u{7F}", "\u{80}", ".",

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import Transport
@@ -13,6 +14,61 @@ struct GCSStoreTests {
 
   let server: GCSServer
   init() throws { server = try GCSServer() }
+
+  /// A store behind a proxy.
+  func store(through proxy: FaultProxy) -> GCSStore {
+    var settings = GCSSettings()
+    settings.endpoint = proxy.address
+    settings.partByteCount = 256 << 10
+    return GCSStore(
+      bucket: "bucket", settings: settings, credentials: .anonymous, client: GCSServer.client,
+      policy: eagerPolicy, counter: MutationCounter())
+  }
+
+  @Test(
+    "a good answer that is garbled is asked for again",
+    arguments: [
+      "<html>a gateway</html>", "", "{}", "[1]", "{\"items\": [{}]}", "{\"name\": \"x\"}",
+    ])
+  func garbled(_ text: String) throws {
+    let seen = Mutex<Set<String>>([])
+    // Each request once; also such as did their work.
+    let proxy = FaultProxy(to: server.address) { request in
+      let isNew = seen.withLock { $0.insert("\(request.method) \(request.target)").inserted }
+      guard isNew, request.method != "DELETE", text != "{}" || request.method != "GET" else {
+        return nil
+      }
+      return .replacesAnswer(WebServer.Reply(200, text: text))
+    }
+    let store = store(through: proxy)
+    let small = try store.put("x", text: "one", .absent)
+    let large = try store.put("large", .bytes(noise(600_000)), .absent)
+    #expect(try store.head("x") == small)
+    #expect(try store.objects(below: "").map(\.version) == [large.version, small.version])
+    #expect(try store.text("x") == "one")
+    let copied = try store.copy("x", to: "y")
+    #expect(try store.text("y") == "one" && copied.byteCount == 3)
+    try store.delete(["x"])
+    #expect(try store.head("x") == nil)
+  }
+
+  @Test("a listing goes on where its token has expired")
+  func expiredToken() throws {
+    let struck = Mutex(0)
+    let proxy = FaultProxy(to: server.address) { request in
+      guard request.target.contains("pageToken=") else { return nil }
+      return struck.withLock { struck in
+        struck += 1
+        return struck % 2 == 1 ? .answers(FaultProxy.googleError(400, "invalid")) : nil
+      }
+    }
+    try server.control(["page": 2])
+    let store = store(through: proxy)
+    let keys = (0..<9).map { "key \($0)" }
+    for key in keys { _ = try store.put(key, text: key) }
+    #expect(try store.objects(below: "").map(\.key) == keys)
+    #expect(struck.withLock { $0 } > 1)
+  }
 
   func requests(_ method: String) throws -> [String] {
     try server.log().filter { $0.hasPrefix(method + " ") }

@@ -56,6 +56,74 @@ struct S3FaultTests {
     #expect(try store.objects(below: "").isEmpty)
   }
 
+  @Test(
+    "a listing goes on where its token has expired, or a page came garbled",
+    arguments: [
+      S3Proxy.error(400, "InvalidArgument"),
+      .answers(WebServer.Reply(200, text: "<html>a gateway</html>")),
+      .spoils { $0.body.removeLast($0.body.count / 2) },
+    ])
+  func listingGoesOn(_ fault: S3Proxy.Fault) throws {
+    let struck = Mutex(0)
+    let proxy = try S3Proxy { request in
+      guard request.target.contains("continuation-token") else { return nil }
+      return struck.withLock { struck in
+        struck += 1
+        return struck % 2 == 1 ? fault : nil
+      }
+    }
+    let store = try proxy.store { $0.pageNameCount = 2 }
+    let keys = (0..<9).map { "key \($0)" }
+    for key in keys { _ = try store.put(key, text: key) }
+    #expect(try store.objects(below: "").map(\.key) == keys)
+    #expect(struck.withLock { $0 } > 1)
+  }
+
+  @Test("an object of our own in parts is verified by their checksums", arguments: [true, false])
+  func partsVerified(_ isDamaged: Bool) throws {
+    let proxy = try S3Proxy { request in
+      guard isDamaged, request.method == "GET", request.target.contains("large") else { return nil }
+      return .spoils { $0.body[$0.body.count - 7] ^= 1 }
+    }
+    let store = try proxy.store {
+      $0.partThreshold = 1 << 20
+      $0.minimumPartByteCount = 5 << 20
+      $0.blockByteCount = 3 << 20
+    }
+    let bytes = noise(12_000_001)
+    let object = try store.put("large", .bytes(bytes), .absent)
+    #expect(PartsDigest.partCount(of: object.version.rawValue.filter { $0 != "\"" }) == 3)
+    var read: [UInt8] = []
+    func fetch() throws -> Object {
+      try store.read("large", range: nil, ifMatch: nil, cancellation: .never) { read += $0 }
+    }
+    if isDamaged {
+      expectFailure(.damaged) { try fetch() }
+    } else {
+      #expect(try fetch() == object)
+      expectSame(read, bytes)
+      var checksum = try #require(try store.checksum(of: object))
+      bytes.withUnsafeBytes { checksum.update($0) }
+      #expect(checksum.matches)
+    }
+  }
+
+  @Test(
+    "the MD5 of the parts' MD5s, however the bytes come",
+    arguments: [0, 1, 99, 100, 101, 199, 200, 1000])
+  func partsDigest(_ count: Int) {
+    let bytes = noise(count)
+    let parts = stride(from: 0, to: max(count, 1), by: 100).map { bytes[$0..<min($0 + 100, count)] }
+    let expected = PartsDigest.etag(of: parts.flatMap { md5(Array($0)) })
+    for step in [1, 7, 100, 1000] {
+      var digest = PartsDigest(partByteCount: 100)
+      for start in stride(from: 0, to: count, by: step) {
+        bytes[start..<min(start + step, count)].withUnsafeBytes { digest.update($0) }
+      }
+      #expect(digest.etag == expected)
+    }
+  }
+
   @Test("what does not pass is told after some tries")
   func givesUp() throws {
     let proxy = try S3Proxy { _ in S3Proxy.error(503, "SlowDown") }

@@ -53,27 +53,46 @@ final class GCSService: Sendable {
     }
   }
 
-  /// Makes a request until its answer is not transient, and keeps the body of a 2xx answer.
+  /// Makes a request until its answer is not transient, and takes the body of a 2xx answer apart.
   ///
-  /// - Parameter isTransient: What else than the usual is worth another try.
-  /// - Returns: The last answer, whatever its status.
-  func perform(
-    _ request: HTTPRequest, cancellation: Cancellation = .never,
-    isTransient: (HTTPResponse) -> Bool = { _ in false }
-  ) throws -> (response: HTTPResponse, body: [UInt8]) {
+  /// - Parameters:
+  ///   - uri: What it is about.
+  ///   - isTransient: What else than the usual is worth another try.
+  ///   - parse: Gives nil for what the service never says; it is asked again then.
+  /// - Returns: The last answer, whatever its status; what `parse` gave, where it is 2xx.
+  func perform<T>(
+    _ request: HTTPRequest, about uri: String, cancellation: Cancellation = .never,
+    isTransient: (HTTPResponse) -> Bool = { _ in false }, parse: ([UInt8]) -> T?
+  ) throws -> (response: HTTPResponse, value: T?) {
     try policy.run(cancellation: cancellation, onRetry: { client.counters.add(retries: 1) }) { _ in
       var body: [UInt8] = []
       do {
         let response = try send(request, cancellation: cancellation) { body += $1 }
-        guard GCSService.isTransient(response) || isTransient(response) else {
-          return .done((response, body))
+        if response.isSuccess {
+          guard let value = parse(body) else {
+            return .again(.failure(GCSService.malformed(uri)), afterMilliseconds: nil)
+          }
+          return .done((response, value))
         }
-        return .again(
-          .answer((response, body)), afterMilliseconds: policy.retryAfter(response))
+        guard GCSService.isTransient(response) || isTransient(response) else {
+          return .done((response, nil))
+        }
+        return .again(.answer((response, nil)), afterMilliseconds: policy.retryAfter(response))
       } catch let error as TransportError {
         return try error.outcome()
       }
     }
+  }
+
+  /// Takes JSON apart.
+  static func json<T>(_ read: @escaping (JSON) -> T?) -> ([UInt8]) -> T? {
+    { (try? JSON(parsing: $0)).flatMap(read) }
+  }
+
+  static func malformed(_ uri: String) -> StoreError {
+    StoreError(
+      .failed, "the answer is not one of Google Cloud Storage", at: Place(file: uri),
+      advice: "check SLUICE_GCS_ENDPOINT, STORAGE_EMULATOR_HOST and the proxy settings")
   }
 
   /// Whether the same request may succeed later. Too many requests are sometimes called 403.

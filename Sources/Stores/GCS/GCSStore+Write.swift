@@ -21,7 +21,8 @@ extension GCSStore {
     let name = keys.count == 1 ? first : "\(first) (and \(keys.count - 1) more)"
     try counter.around("delete", name) {
       let results = concurrently(urls, limit: GCSStore.deleteConcurrency) { key, url in
-        let (response, _) = try service.perform(HTTPRequest(.delete, url))
+        let (response, _) = try service.perform(
+          HTTPRequest(.delete, url), about: uri(key), parse: { _ in true })
         // A lost answer to a delete that did succeed is one, too.
         if response.status == 404, !GCSFault(response).isBucketMissing { return }
         guard response.isSuccess else { throw service.failure(response, uri(key)) }
@@ -66,16 +67,18 @@ extension GCSStore {
       var token: String?
       while true {
         let url = base + (token.map { "&rewriteToken=\(percentEncoded($0))" } ?? "")
-        let (response, answer) = try service.perform(
+        let (response, state) = try service.perform(
           HTTPRequest(
             .post, url, headers: [("Content-Type", "application/json; charset=UTF-8")],
-            body: .bytes(body)), isTransient: { $0.status == 409 })
+            body: .bytes(body)), about: uri(key), isTransient: { $0.status == 409 },
+          parse: GCSService.json { answer in
+            answer["done"]?.boolean == true || answer["rewriteToken"] != nil ? answer : nil
+          })
         if response.status == 412 {
           if let own = try metadata(key), own.nonce == nonce { return own.object(key: key) }
           throw conditionFailed(key)
         }
-        guard response.isSuccess else { throw service.failure(response, uri(from)) }
-        let state = try parsed(answer, uri(key))
+        guard let state else { throw service.failure(response, uri(from)) }
         if state["done"]?.boolean == true {
           guard let copied = state["resource"].flatMap(GCSObject.init),
             copied.byteCount == found.byteCount, copied.crc32c == found.crc32c

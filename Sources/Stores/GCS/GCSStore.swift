@@ -56,17 +56,16 @@ public struct GCSStore: Store {
       var url = base
       if let token { url += "&pageToken=\(percentEncoded(token))" }
       if let after { url += "&startOffset=\(percentEncoded(after))" }
-      let (response, body) = try service.perform(HTTPRequest(.get, url))
-      guard response.isSuccess else { throw service.failure(response, root) }
-      let answer = try parsed(body, uri(prefix))
-      let objects = try (answer["items"]?.array ?? []).map { item in
-        guard let found = GCSObject(item) else { throw malformed(uri(prefix)) }
-        return found.object(key: found.name)
+      let (response, found) = try service.perform(
+        HTTPRequest(.get, url), about: uri(prefix), parse: GCSService.json(GCSStore.page))
+      guard var found else {
+        let failure = service.failure(response, root)
+        throw token != nil && [400, 410].contains(response.status)
+          ? ListingTokenRefused(failure: failure) : failure
       }
-      return ListingPage(
-        // The offset itself belongs to what comes before.
-        objects: objects.filter { object in after.map { bytesPrecede($0, object.key) } ?? true },
-        nextToken: answer["nextPageToken"]?.string)
+      // The offset itself belongs to what comes before.
+      if let after { found.objects.removeAll { !bytesPrecede(after, $0.key) } }
+      return found
     }
     try listing.visit(at: uri(prefix)) { objects in
       // The prefix itself may be the name of an object, as consoles make them for folders.
@@ -78,6 +77,14 @@ public struct GCSStore: Store {
       }
       if !below.isEmpty { try page(below) }
     }
+  }
+
+  private static func page(_ answer: JSON) -> ListingPage? {
+    let items = answer["items"]?.array ?? []
+    let found = items.compactMap(GCSObject.init)
+    guard answer.members != nil, found.count == items.count else { return nil }
+    return ListingPage(
+      objects: found.map { $0.object(key: $0.name) }, nextToken: answer["nextPageToken"]?.string)
   }
 
   /// The whole name of a key in the bucket.
@@ -106,25 +113,13 @@ public struct GCSStore: Store {
   /// - Returns: nil where there is no such object.
   func metadata(_ key: String, cancellation: Cancellation = .never) throws -> GCSObject? {
     let url = try url(of: key) + "?fields=\(GCSObject.fields)"
-    let (response, body) = try service.perform(
-      HTTPRequest(.get, url), cancellation: cancellation)
+    let (response, found) = try service.perform(
+      HTTPRequest(.get, url), about: uri(key), cancellation: cancellation,
+      parse: GCSService.json(GCSObject.init))
     if response.status == 404, !GCSFault(response).isBucketMissing { return nil }
-    guard response.isSuccess else { throw service.failure(response, uri(key)) }
-    guard let found = GCSObject(try parsed(body, uri(key))) else { throw malformed(uri(key)) }
+    guard let found else { throw service.failure(response, uri(key)) }
     return found
   }
 
-  func parsed(_ body: [UInt8], _ uri: String) throws -> JSON {
-    do {
-      return try JSON(parsing: body)
-    } catch {
-      throw malformed(uri)
-    }
-  }
-
-  func malformed(_ uri: String) -> StoreError {
-    StoreError(
-      .failed, "the answer is not one of Google Cloud Storage", at: Place(file: uri),
-      advice: "check SLUICE_GCS_ENDPOINT, STORAGE_EMULATOR_HOST and the proxy settings")
-  }
+  func malformed(_ uri: String) -> StoreError { GCSService.malformed(uri) }
 }

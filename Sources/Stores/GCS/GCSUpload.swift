@@ -116,10 +116,9 @@ final class GCSUpload {
 
   private func judge(_ response: HTTPResponse, _ body: [UInt8]) throws -> Attempt {
     if response.isSuccess {
-      guard let object = GCSObject(try store.parsed(body, store.uri(key))) else {
-        throw store.malformed(store.uri(key))
-      }
-      return .done(object)
+      if let object = (try? JSON(parsing: body)).flatMap(GCSObject.init) { return .done(object) }
+      isUncertain = true
+      return .again(.failure(store.malformed(store.uri(key))), afterMilliseconds: nil)
     }
     if response.status == 412 {
       if let found = try store.metadata(key), found.nonce == nonce { return .done(found) }

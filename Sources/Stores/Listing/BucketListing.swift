@@ -14,6 +14,11 @@ struct ListingPage: Sendable {
   var nextToken: String?
 }
 
+/// Thrown where a service does not take a token any longer that it gave out: they expire.
+struct ListingTokenRefused: Error {
+  let failure: StoreError
+}
+
 /// Lists a bucket in the order of names: page after page while it is small, and by several requests
 /// at once where it turns out to be large.
 ///
@@ -28,8 +33,21 @@ struct BucketListing: Sendable {
   /// What all names start with.
   let prefix: String
   /// Fetches the page of a token, or the first page of the names after one. Called on several
-  /// threads.
+  /// threads. May throw `ListingTokenRefused`.
   let fetch: @Sendable (_ after: String?, _ token: String?) throws -> ListingPage
+
+  /// Fetches the page of a token; where that has expired, the page of the names after the last one
+  /// that came.
+  fileprivate func fetch(
+    _ after: String?, _ token: String?, last: String?
+  ) throws -> ListingPage {
+    do {
+      return try fetch(after, token)
+    } catch let refused as ListingTokenRefused {
+      guard token != nil, let last else { throw refused.failure }
+      return try fetch(last, nil)
+    }
+  }
 
   /// Pages before it counts as large.
   private static let pagesInRow = 4
@@ -52,7 +70,7 @@ struct BucketListing: Sendable {
     }
     var token: String?
     for _ in 0..<BucketListing.pagesInRow {
-      let page = try fetch(nil, token)
+      let page = try fetch(nil, token, last: last)
       try pass(page.objects)
       guard let next = page.nextToken else { return }
       token = next
@@ -145,6 +163,7 @@ private final class Segments: Sendable {
     var id: Int
     var after: String?
     var token: String?
+    var last: String
   }
 
   private let listing: BucketListing
@@ -182,7 +201,9 @@ private final class Segments: Sendable {
   /// What each thread does.
   func work() {
     while let request = nextRequest() {
-      let page = Result { try listing.fetch(request.after, request.token) }
+      let page = Result {
+        try listing.fetch(request.after, request.token, last: request.last)
+      }
       monitor.change { take(page, of: request, &$0) }
     }
   }
@@ -200,7 +221,8 @@ private final class Segments: Sendable {
       state.segments[index].isFetching = true
       let segment = state.segments[index]
       return Request(
-        id: segment.id, after: segment.token == nil ? segment.after : nil, token: segment.token)
+        id: segment.id, after: segment.token == nil ? segment.after : nil, token: segment.token,
+        last: segment.last)
     }
   }
 

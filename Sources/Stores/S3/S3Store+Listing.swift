@@ -3,7 +3,7 @@ import Transport
 
 extension S3Store {
   /// Lists with `ListObjectsV2`, a thousand keys a page; a large bucket by several requests at once.
-  /// A page that fails is asked for again.
+  /// A page that fails or comes garbled is asked for again.
   public func list(prefix: String, page: ([Object]) throws -> Void) throws {
     let listing = BucketListing(prefix: base + prefix) { after, token in
       var request = S3Request(method: .get, bucket: bucket)
@@ -13,14 +13,31 @@ extension S3Store {
       }
       if let token { request.query.append(("continuation-token", token)) }
       if let after { request.query.append(("start-after", after)) }
-      let answer = try service.exchange(request)
-      guard answer.isSuccess else { throw answer.failure(at: uri(prefix)) }
-      return try S3Listing(answer.body, at: uri(prefix)).page
+      return try self.page(request, isNext: token != nil, at: uri(prefix))
     }
     try listing.visit(at: uri(prefix)) { objects in
       // Objects that stand for folders in web consoles are none.
       let wanted = objects.filter { $0.byteCount > 0 || $0.key.utf8.last != UInt8(ascii: "/") }
       if !wanted.isEmpty { try page(wanted.map { below($0) }) }
+    }
+  }
+
+  /// - Throws: `ListingTokenRefused` where it was the token of a next page.
+  private func page(_ request: S3Request, isNext: Bool, at place: String) throws -> ListingPage {
+    try service.policy.run(
+      cancellation: .never, onRetry: { service.client.counters.add(retries: 1) }
+    ) { _ in
+      let answer = try service.exchange(request)
+      guard answer.isSuccess else {
+        let failure = answer.failure(at: place)
+        throw isNext && answer.response.status == 400 && answer.code == "InvalidArgument"
+          ? ListingTokenRefused(failure: failure) : failure
+      }
+      do {
+        return .done(try S3Listing(answer.body, at: place).page)
+      } catch let error as StoreError where error.code == .damaged {
+        return .again(.failure(error), afterMilliseconds: nil)
+      }
     }
   }
 
