@@ -335,13 +335,27 @@ struct LandingTests {
       let again = try project.run(Self.run, variables: variables)
       #expect(try status(again) == "unchanged", "\(kind): \(again)")
 
-      try source.delete(keys)
+      // An event lands what it names, and nothing else.
+      for (key, amount) in [("named.csv", 8), ("unnamed.csv", 1000)] {
+        _ = try source.put(key, .bytes(Array("name,amount\nann,\(amount)\n".utf8)), .always)
+      }
+      let event =
+        kind == .s3 ? ProxyTests.s3Event("data/named.csv") : ProxyTests.gcsEvent("data/named.csv")
+      try project.root.write(event, to: "event.json")
+      let told = try project.run(Self.run + ["--event", "event.json"], variables: variables)
+      #expect(told.exitCode == 0, "\(kind): \(told)")
+      #expect(try self.landed(told)[0] == 1, "\(kind): \(told)")
+      let total = try project.run(
+        ["query", "SELECT total FROM city.totals", "--format", "csv"], variables: variables)
+      #expect(total.standardOutput == "total\n15\n", "\(kind): \(total)")
+
+      try source.delete(keys + ["named.csv", "unnamed.csv"])
       let other = try self.project(files: server.address("data/**/*.csv"))
       let rebuilt = try other.run(Self.run + ["--full-refresh"], variables: variables)
       #expect(rebuilt.exitCode == 0, "\(kind): \(rebuilt)")
       let rows = try other.run(
         ["query", "SELECT total FROM city.totals", "--format", "csv"], variables: variables)
-      #expect(rows.standardOutput == "total\n7\n", "\(kind): \(rows)")
+      #expect(rows.standardOutput == "total\n15\n", "\(kind): \(rows)")
     }
   }
 }

@@ -124,7 +124,7 @@ struct ProxyTests {
     }
   }
 
-  private static func s3Event(_ key: String) -> String {
+  static func s3Event(_ key: String) -> String {
     var allowed = CharacterSet.urlPathAllowed
     allowed.remove(charactersIn: "+%")
     // As S3 writes keys in its messages: spaces are plus signs.
@@ -136,7 +136,7 @@ struct ProxyTests {
       """
   }
 
-  private static func gcsEvent(_ key: String) -> String {
+  static func gcsEvent(_ key: String) -> String {
     """
     {"message": {"attributes": {"bucketId": "bucket", "objectId": "\(key)", \
     "eventType": "OBJECT_FINALIZE"}}}

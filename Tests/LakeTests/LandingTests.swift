@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Stores
 import Testing
 
@@ -56,6 +57,44 @@ struct LandingTests {
     ] {
       #expect(key(origin, "1", day).split(separator: "/").last.map(String.init) == name)
     }
+  }
+
+  @Test("copies that no log names go, two days later; those of all versions that it names stay")
+  func unlogged() throws {
+    let clock = ManualClock().clock
+    let log = SourceLog(
+      store: scratch.store, pipeline: "p", source: "s", limits: .standard, entriesPerCheckpoint: 2)
+    let (day, later) = (LandingDay("2024-01-02")!, LandingDay("2024-01-03")!)
+    #expect(FileManager.default.createFile(atPath: scratch.path + "/bytes", contents: Data([1])))
+    func land(_ key: String, _ version: String, _ day: LandingDay) throws -> ListedFile {
+      let file = ListedFile(key: key, byteCount: 1, version: version, landed: day)
+      _ = try area.put(scratch.path + "/bytes", as: file, on: day)
+      return file
+    }
+    var state = LogState.empty
+    // A file with two versions, one that was removed, and one that comes by a checkpoint.
+    for change in [
+      FileChange(.added, try land("a", "1", day)), FileChange(.changed, try land("a", "2", day)),
+      FileChange(.added, try land("b", "1", later)),
+      FileChange(.removed, ListedFile(key: "b", byteCount: 0, version: "1")),
+      FileChange(.added, try land("c", "1", later)),
+    ] {
+      state = try log.append([change], after: state, definition: "", clock: clock)
+    }
+    let lost = try [land("a", "3", day), land("d", "1", later)]
+    let all = try scratch.keys("landing").count
+    #expect(all == 6)
+    func found(_ today: String, isOld: Bool = true) throws -> [String] {
+      try area.unlogged(by: log, today: LandingDay(today)!) { _ in isOld }.map(\.key)
+    }
+    #expect(try found("2024-01-03") == [])
+    #expect(try found("2024-01-04") == [area.key(of: lost[0], on: day)])
+    #expect(
+      try found("2024-01-05")
+        == [area.key(of: lost[0], on: day), area.key(of: lost[1], on: later)].sorted())
+    #expect(try found("2024-01-05", isOld: false) == [])
+    try scratch.store.delete(found("2024-01-05"))
+    #expect(try found("2024-02-01") == [])
   }
 
   @Test("rule 6: a log says where a version has landed, through entries and checkpoints")

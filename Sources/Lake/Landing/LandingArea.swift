@@ -10,8 +10,8 @@ import Stores
 /// A copy is created once and never changed. The source log names the origin; the day in its line
 /// locates the copy (rule 6).
 public struct LandingArea: Sendable {
-  private let store: any Store
-  private let prefix: String
+  let store: any Store
+  let prefix: String
 
   init(store: any Store, pipeline: String, source: String) {
     self.store = store

@@ -46,7 +46,7 @@ struct Maintainer {
         others += try lake.sourceLog(pipeline: pipeline.name, source: source.name).oldCheckpoints()
       }
     }
-    others = others.filter(sweep.isOld)
+    others = try others.filter(sweep.isOld) + unlogged(pipelines, sweep)
     try lake.store.delete(others.map(\.key))
     report.count(others)
     for pipeline in pipelines { try sweepExports(of: pipeline, sweep, &report) }
@@ -62,6 +62,18 @@ struct Maintainer {
     where sweep.isOld(file.object) {
       try file.store.delete([file.object.key])
       report.count([file.object])
+    }
+  }
+
+  /// Landed copies that no log names.
+  private func unlogged(_ pipelines: [Pipeline], _ sweep: Sweep) throws -> [Object] {
+    let today = LandingDay(workspace.context.clock.now())
+    return try pipelines.flatMap { pipeline in
+      try pipeline.sources.flatMap { source in
+        try lake.landing(pipeline: pipeline.name, source: source.name).unlogged(
+          by: lake.sourceLog(pipeline: pipeline.name, source: source.name),
+          today: today, isOld: sweep.isOld)
+      }
     }
   }
 
