@@ -78,7 +78,7 @@ public final class DuckDBEngine: Engine {
     try run(query, cancellation, progress: nil) { try output.write($0) }
   }
 
-  private func instance() throws -> DuckDBInstance {
+  func instance() throws -> DuckDBInstance {
     try started.withLock { instance in
       if let instance { return instance }
       let fresh = try DuckDBInstance(settings)

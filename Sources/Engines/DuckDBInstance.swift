@@ -1,5 +1,6 @@
 import CDuckDB
 import Core
+import Stores
 import Synchronization
 
 #if canImport(Glibc)
@@ -19,17 +20,20 @@ public struct DuckDBSettings: Sendable {
   public var spillDirectory: String
   /// The folders whose files may be read and written; nil allows all. URIs as DuckDB sees them.
   public var allowedDirectories: [String]?
+  /// How objects of S3 are read by range; nil where they are not.
+  public var s3: S3Reading?
   /// About how large a file of `compute` gets before the next is begun.
   public var fileBytes: Int64
 
   public init(
     memoryBytes: Int64? = nil, threads: Int? = nil, spillDirectory: String = "/tmp",
-    allowedDirectories: [String]? = nil, fileBytes: Int64 = 512 << 20
+    allowedDirectories: [String]? = nil, s3: S3Reading? = nil, fileBytes: Int64 = 512 << 20
   ) {
     self.memoryBytes = memoryBytes
     self.threads = threads
     self.spillDirectory = spillDirectory
     self.allowedDirectories = allowedDirectories
+    self.s3 = s3
     self.fileBytes = fileBytes
   }
 
@@ -54,6 +58,10 @@ final class DuckDBInstance: @unchecked Sendable {
   private var database: duckdb_database?
   private let spill: SpillFolder
   private let lastScope = Atomic<Int>(0)
+  /// Whether the extension that reads S3 is there.
+  private(set) var readsS3 = false
+  /// What is known to DuckDB, by scope.
+  let secrets = Mutex<[String: S3Access]>([:])
 
   init(_ settings: DuckDBSettings) throws {
     try DuckDBLibrary.load()
@@ -107,6 +115,7 @@ final class DuckDBInstance: @unchecked Sendable {
     try connection.run("SET GLOBAL TimeZone = 'UTC'")
     try BatchFunction.register(on: connection)
     try HashFunction.register(on: connection)
+    if let s3 = settings.s3 { readsS3 = try s3.load(on: connection) }
     if let folders = settings.allowedDirectories {
       let all = (folders + [spill.path]).map(\.quotedLiteral).joined(separator: ", ")
       try connection.run("SET GLOBAL allowed_directories = [\(all)]")

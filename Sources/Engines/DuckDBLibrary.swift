@@ -13,6 +13,16 @@ enum DuckDBLibrary {
   /// The one version whose behaviour the engine relies on.
   static let version = "1.5.5"
 
+  /// The folder of the library that was loaded; nil where the system's search path led to it.
+  private static let folder = Mutex<String?>(nil)
+
+  /// The file of an extension that lies beside the library.
+  static func extensionFile(_ name: String) -> String? {
+    guard let folder = folder.withLock({ $0 }) else { return nil }
+    let path = "\(folder)/\(name).duckdb_extension"
+    return access(path, R_OK) == 0 ? path : nil
+  }
+
   private static let loaded = Mutex<Swift.Result<Void, EngineError>?>(nil)
 
   /// Loads the library. A second call returns, or fails, as the first did.
@@ -37,7 +47,10 @@ enum DuckDBLibrary {
     for path in candidates(environment: environment, executable: executablePath()) {
       if path.contains("/") && access(path, R_OK) != 0 && path != environment { continue }
       let failure = open(path)
-      guard let failure else { return try checkVersion() }
+      guard let failure else {
+        if path.contains("/") { folder.withLock { $0 = parent(of: path) } }
+        return try checkVersion()
+      }
       reason = "\(path): \(failure)"
       if path.contains("/") { break }
     }

@@ -48,7 +48,9 @@ public final class Workspace: Sendable {
       memoryBytes: project.engine.memoryBytes, threads: project.engine.threads,
       spillDirectory: project.engine.spill,
       allowedDirectories: [project.lake, project.engine.spill, project.cache.path]
-        + project.parquetFolders)
+        + project.parquetFolders,
+      s3: project.lake.hasPrefix("s3://")
+        ? S3Reading(certificateFile: HTTPConfiguration().certificateFile) : nil)
     let cache = ObjectCache(
       directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
     let engine = RemoteEngine(

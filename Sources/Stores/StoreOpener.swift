@@ -7,10 +7,10 @@ public final class StoreOpener: Sendable {
   /// The process's opener.
   public static let shared = StoreOpener()
 
-  private let client: HTTPClient
+  let client: HTTPClient
   private let policy: RetryPolicy
   private let wrap: @Sendable (any Store) -> any Store
-  private let environment: Environment
+  let environment: Environment
   private let google: GoogleCredentials
   private let s3 = Mutex<S3Service?>(nil)
   private let opened = Mutex<[String: any Store]>([:])
@@ -45,7 +45,7 @@ public final class StoreOpener: Sendable {
   /// - Throws: `.badAddress`.
   public func open(_ uri: String, relativeTo folder: String? = nil) throws -> any Store {
     let uri = try StoreURI(uri, relativeTo: folder)
-    return try (lender(of: uri.root) ?? self).open(uri, root: uri.root)
+    return try (lender(of: uri.root)?.opener ?? self).open(uri, root: uri.root)
   }
 
   /// The store and the key of one object.
@@ -56,7 +56,7 @@ public final class StoreOpener: Sendable {
   ) throws -> (store: any Store, key: String) {
     let uri = try StoreURI(uri, relativeTo: folder)
     let (root, key) = try uri.split()
-    return (try (lender(of: uri.description) ?? self).open(uri, root: root), key)
+    return (try (lender(of: uri.description)?.opener ?? self).open(uri, root: root), key)
   }
 
   /// From now on opens what lies below `prefix` with other credentials than the environment's, in
@@ -74,10 +74,10 @@ public final class StoreOpener: Sendable {
   }
 
   /// Who opens an address, where credentials were lent for it: the one of the longest prefix.
-  private func lender(of address: String) -> StoreOpener? {
+  func lender(of address: String) -> (prefix: String, opener: StoreOpener)? {
     lent.withLock { lent in
       lent.filter { address == $0.key || address.hasPrefix($0.key + "/") }
-        .max { $0.key.utf8.count < $1.key.utf8.count }?.value.opener
+        .max { $0.key.utf8.count < $1.key.utf8.count }.map { ($0.key, $0.value.opener) }
     }
   }
 
@@ -112,7 +112,7 @@ public final class StoreOpener: Sendable {
   }
 
   /// What all S3 stores share, made by the first of them.
-  private func amazon() throws -> S3Service {
+  func amazon() throws -> S3Service {
     try s3.withLock { service in
       if let service { return service }
       let made = try S3Service.fromEnvironment(

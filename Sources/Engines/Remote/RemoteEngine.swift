@@ -12,21 +12,30 @@ import Synchronization
 ///
 /// What it computes is written to a folder of this machine, uploaded under fresh names, and kept in
 /// the cache, so that the audit that follows does not fetch it again. What it reads comes through
-/// the cache. Queries whose files are all local pass through untouched.
+/// the cache, but for large files in S3 that are not there yet: of those the engine itself reads the
+/// parts that it needs, where it can. Queries whose files are all local pass through untouched.
 public final class RemoteEngine: Engine {
   private let local: any Engine
   private let opener: StoreOpener
   private let cache: ObjectCache
   private let scratch: String
+  private let rangedByteCount: Int64
   private let folder = Mutex<SpillFolder?>(nil)
   private let count = Atomic<Int>(0)
 
-  /// - Parameter scratch: A folder on the cache's file system for files on their way to the lake.
-  public init(_ local: any Engine, opener: StoreOpener, cache: ObjectCache, scratch: String) {
+  /// - Parameters:
+  ///   - scratch: A folder on the cache's file system for files on their way to the lake.
+  ///   - rangedByteCount: How large a file is at least of which parts are read. A smaller one is as
+  ///     quick to fetch whole, and stays for the next query.
+  public init(
+    _ local: any Engine, opener: StoreOpener, cache: ObjectCache, scratch: String,
+    rangedByteCount: Int64 = 16 << 20
+  ) {
     self.local = local
     self.opener = opener
     self.cache = cache
     self.scratch = scratch
+    self.rangedByteCount = rangedByteCount
   }
 
   public var name: String { local.name }
@@ -141,12 +150,23 @@ public final class RemoteEngine: Engine {
     return here
   }
 
+  /// Whether the engine is to read the parts that it needs of an object.
+  private func isRanged(
+    _ object: Object, of store: any Store, at address: String, _ cancellation: Cancellation
+  ) throws -> Bool {
+    guard object.byteCount >= rangedByteCount, let local = local as? any RangeReading,
+      !cache.holds(object, of: store),
+      let access = try opener.s3Access(to: address, cancellation: cancellation)
+    else { return false }
+    return try local.canRead(address, with: access)
+  }
+
   private func fetch(
     _ files: [DataFile], _ cancellation: Cancellation, _ copies: inout [LocalCopy]
   ) throws -> [DataFile] {
     let addresses = Array(Set(files.flatMap { [$0.path] + $0.deletes.map(\.path) }))
     let fetched = try concurrently(addresses, limit: 8) {
-      [opener, cache] address -> LocalCopy? in
+      [self, opener, cache] address -> LocalCopy? in
       let (store, key) = try opener.locate(address)
       guard store.localPath(key) == nil else { return nil }
       guard let object = try store.head(key) else {
@@ -154,6 +174,7 @@ public final class RemoteEngine: Engine {
           .notFound, "a data file of the table is gone", at: Place(file: address),
           advice: "restore it from a copy, or rebuild the table with --full-refresh")
       }
+      if try isRanged(object, of: store, at: address, cancellation) { return nil }
       return try cache.fetch(object, from: store, cancellation: cancellation)
     }.map { try $0.get() }
     copies += fetched.compactMap { $0 }

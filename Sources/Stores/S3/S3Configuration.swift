@@ -79,7 +79,7 @@ public struct S3Configuration: Sendable {
     return "\(base[..<start])\(bucket).\(base[start...])"
   }
 
-  private func isPathStyle(_ bucket: String) -> Bool {
+  func isPathStyle(_ bucket: String) -> Bool {
     // Certificates are for one label before the host's name, and names of hosts have no capitals.
     let isHostName = bucket.utf8.allSatisfy {
       (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")

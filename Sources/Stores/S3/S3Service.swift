@@ -110,7 +110,7 @@ final class S3Service: Sendable {
     }
   }
 
-  private func credentials(_ cancellation: Cancellation) throws -> AWSCredentials? {
+  func credentials(_ cancellation: Cancellation) throws -> AWSCredentials? {
     do {
       return try source.credentials(cancellation)
     } catch let error as TransportError {
@@ -162,7 +162,7 @@ final class S3Service: Sendable {
       })
   }
 
-  private func region(of bucket: String) -> String {
+  func region(of bucket: String) -> String {
     state.withLock { $0.regions[bucket] } ?? configuration.region
   }
 

@@ -5,8 +5,8 @@ import Core
 /// Making one registers the secret parts with `Redaction`, and no description holds them.
 public struct AWSCredentials: Sendable, Hashable, CustomStringConvertible, CustomReflectable {
   public let accessKeyID: String
-  let secretAccessKey: String
-  let sessionToken: String?
+  package let secretAccessKey: String
+  package let sessionToken: String?
   /// nil where they hold until they are replaced.
   public let expiration: Instant?
 
