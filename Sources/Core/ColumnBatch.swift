@@ -38,6 +38,9 @@ public struct ColumnBatch: Sendable {
     case uuid([UInt128])
     /// `string` (UTF-8, validated) and `binary`: ranges into the batch's `bytes`.
     case bytes([Slice])
+    /// `list<bigint>`: row `i` holds the elements from offset `i` to offset `i + 1`, so that there is
+    /// one offset more than rows. No element is null.
+    case int64Lists(offsets: [UInt32], elements: [Int64])
   }
 
   /// A range of a batch's bytes.
@@ -52,14 +55,20 @@ public struct ColumnBatch: Sendable {
   }
 }
 
-/// A stream of batches that several threads may pull from. Every row comes exactly once; the order
-/// across threads is not defined. A class, because its rows come once: who names it twice must be
+/// A stream of batches that several threads may pull from, unless it says otherwise. Every row comes
+/// exactly once; the order across threads is not defined. A class, because its rows come once: who names it twice must be
 /// seen to name the same source.
 public protocol BatchSource: AnyObject, Sendable {
   var schema: Schema { get }
   /// Bytes of input consumed so far and in all, for progress.
   var progress: (done: Int64, total: Int64) { get }
+  /// How many threads may pull. Where it is 1, an engine keeps the rows in their order.
+  var readerLimit: Int { get }
   /// - Returns: The next batch, or nil when the input is exhausted, then for ever.
   /// - Throws: When the input is damaged or may not be read; the source is then at its end.
   func next() throws -> ColumnBatch?
+}
+
+extension BatchSource {
+  public var readerLimit: Int { 1024 }
 }

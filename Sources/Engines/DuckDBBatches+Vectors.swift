@@ -29,11 +29,46 @@ extension ColumnBatch {
     case (.uuid(let values), .uuid): ColumnBatch.convert(values, rows, data) { $0.storedUUID }
     case (.bytes(let slices), .string), (.bytes(let slices), .binary):
       writeStrings(slices, rows, nulls: source.nulls, to: vector, data)
+    case (.int64Lists(let offsets, let elements), .list(let element)) where element.type == .bigint:
+      try ColumnBatch.writeLists(offsets, elements, rows, to: vector, data)
     default:
       throw EngineError(
         .failed, "a source's column \(field.name) is not stored as its type \(field.type) is")
     }
     if let nulls = source.nulls { ColumnBatch.write(nulls, rows, to: vector) }
+  }
+
+  /// How many of the rows from `first` on go into one of DuckDB's chunks: 2048, and fewer where
+  /// their lists together are long. At least one.
+  func chunk(from first: Int) -> Range<Int> {
+    var end = min(rowCount, first + 2048)
+    for case .int64Lists(let offsets, _) in columns.lazy.map(\.values) {
+      let limit = Int(offsets[first]) + ColumnBatch.chunkElementCount
+      while end > first + 1 && Int(offsets[end]) > limit { end = first + (end - first) / 2 }
+    }
+    return first..<end
+  }
+
+  /// Lists of a chunk hold about as much as 2048 texts of a few hundred bytes.
+  private static let chunkElementCount = 128 << 10
+
+  private static func writeLists(
+    _ offsets: [UInt32], _ elements: [Int64], _ rows: Range<Int>, to vector: duckdb_vector,
+    _ data: UnsafeMutableRawPointer
+  ) throws(EngineError) {
+    precondition(Int(offsets[rows.upperBound]) <= elements.count, "lists end in their batch")
+    let first = Int(offsets[rows.lowerBound])
+    let count = Int(offsets[rows.upperBound]) - first
+    guard duckdb_list_vector_reserve(vector, idx_t(count)) == 0,
+      duckdb_list_vector_set_size(vector, idx_t(count)) == 0
+    else { throw EngineError(.exhausted, "DuckDB has no room for a list of \(count) elements") }
+    let entries = data.assumingMemoryBound(to: duckdb_list_entry.self)
+    for (place, row) in rows.enumerated() {
+      entries[place].offset = UInt64(Int(offsets[row]) - first)
+      entries[place].length = UInt64(offsets[row + 1] - offsets[row])
+    }
+    let target = duckdb_vector_get_data(duckdb_list_vector_get_child(vector)!)!
+    copy(elements, first..<first + count, target)
   }
 
   private static func copy<T: BitwiseCopyable>(

@@ -131,7 +131,7 @@ enum BatchFunction {
     }
     duckdb_init_set_init_data(
       info, Unmanaged.passRetained(BatchProjection(wanted)).toOpaque(), release)
-    duckdb_init_set_max_threads(info, 1024)
+    duckdb_init_set_max_threads(info, idx_t(max(1, scan.source.readerLimit)))
   }
 
   private static func fill(_ info: duckdb_function_info?, _ output: duckdb_data_chunk?) {
@@ -147,7 +147,7 @@ enum BatchFunction {
         reader.row = 0
       }
       guard let batch = reader.batch else { return duckdb_data_chunk_set_size(output, 0) }
-      let rows = reader.row..<min(batch.rowCount, reader.row + 2048)
+      let rows = batch.chunk(from: reader.row)
       let fields = scan.source.schema.fields
       for (place, column) in projection.columns.enumerated() where column < fields.count {
         // A query that only counts asks for the row's number, which nothing reads.

@@ -232,6 +232,7 @@ extension ColumnBatch.Column {
       case .int128(let values): .int128(pick(values))
       case .uuid(let values): .uuid(pick(values))
       case .bytes(let values): .bytes(pick(values))
+      case .int64Lists: preconditionFailure("delimited text holds no lists")
       }
     let pickedNulls = nulls.map(pick)
     return .init(values: picked, nulls: pickedNulls?.contains(true) == true ? pickedNulls : nil)

@@ -85,6 +85,53 @@ import Testing
     #expect(result.schema.fields.map(\.type) == types.map(\.1))
   }
 
+  @Test("lists of all lengths arrive", arguments: [1, 2047, 2048, 2049, 9000])
+  func lists(_ count: Int) throws {
+    // One list alone is longer than what a chunk holds of them.
+    let lists = (0..<count).map { row in
+      Array(0..<(row == count / 2 ? 300_000 : row % 5)).map { Int64($0) << 33 | Int64(row) }
+    }
+    var offsets: [UInt32] = [0]
+    for list in lists { offsets.append(offsets.last! + UInt32(list.count)) }
+    let batch = ColumnBatch(
+      rowCount: count,
+      columns: [
+        .init(values: .int64((0..<count).map { Int64($0) })),
+        .init(
+          values: .int64Lists(offsets: offsets, elements: lists.flatMap { $0 }),
+          nulls: (0..<count).map { $0 % 7 == 3 }),
+      ], bytes: [])
+    let type = FieldType.list(element: Field(name: "element", type: .bigint))
+    let source = FixedBatches(schema(("i", .bigint), ("l", type)), [batch])
+    let rows = try engine.rows("SELECT i, l FROM b ORDER BY i", [:], ["b": .batches(source)])
+    #expect(rows.count == count)
+    for (row, values) in rows.enumerated() {
+      let list = Value.list(lists[row].map { .integer($0) })
+      #expect(values == [.integer(Int64(row)), row % 7 == 3 ? .null : list])
+    }
+  }
+
+  @Test("what one thread may read keeps its order on the way into files")
+  func ordered() throws {
+    let folder = TemporaryFolder()
+    let batches = (0..<200).map { part in
+      ColumnBatch(
+        rowCount: 5000,
+        columns: [.init(values: .int64((0..<5000).map { Int64(part * 5000 + $0) }))], bytes: [])
+    }
+    let files = try engine.compute(
+      Query(
+        sql: "SELECT i FROM b",
+        inputs: ["b": .batches(FixedBatches(schema(("i", .bigint)), batches, readerLimit: 1))]),
+      into: Output(schema: schema(("i", .bigint)), location: folder.path))
+    for file in files {
+      let rows = try engine.rows(
+        "SELECT count(*) FROM (SELECT i - file_row_number AS d FROM f) GROUP BY d", [:],
+        ["f": .files([file], schema: schema(("i", .bigint), ("file_row_number", .bigint)))])
+      #expect(rows.count == 1)
+    }
+  }
+
   @Test("columns that a query does not want cost nothing and confuse nothing")
   func projection() throws {
     for (sql, expected) in [

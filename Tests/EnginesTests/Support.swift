@@ -69,7 +69,8 @@ final class FixedBatches: BatchSource {
   /// Thrown after the last batch.
   private let failure: (any Error)?
 
-  init(_ schema: Schema, _ batches: [ColumnBatch], failure: (any Error)? = nil) {
+  init(_ schema: Schema, _ batches: [ColumnBatch], readerLimit: Int = 1024, failure: (any Error)? = nil) {
+    self.readerLimit = readerLimit
     self.schema = schema
     self.batches = Mutex(batches)
     total = Int64(batches.count)
@@ -77,6 +78,8 @@ final class FixedBatches: BatchSource {
   }
 
   var progress: (done: Int64, total: Int64) { (handedOut.load(ordering: .relaxed), total) }
+
+  let readerLimit: Int
 
   var isRead: Bool { batches.withLock { $0.isEmpty } }
 

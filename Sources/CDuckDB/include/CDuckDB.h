@@ -242,6 +242,9 @@ typedef void (*duckdb_scalar_function_t)(duckdb_function_info info, duckdb_data_
     (duckdb_vector vector, idx_t index, const char *text, idx_t length),                           \
     (vector, index, text, length))                                                                 \
   X(duckdb_vector, duckdb_list_vector_get_child, (duckdb_vector vector), (vector))                 \
+  X(duckdb_state, duckdb_list_vector_reserve, (duckdb_vector vector, idx_t capacity),              \
+    (vector, capacity))                                                                            \
+  X(duckdb_state, duckdb_list_vector_set_size, (duckdb_vector vector, idx_t size), (vector, size)) \
   X(duckdb_vector, duckdb_struct_vector_get_child, (duckdb_vector vector, idx_t index),            \
     (vector, index))                                                                               \
   X(duckdb_vector, duckdb_array_vector_get_child, (duckdb_vector vector), (vector))                \

@@ -58,7 +58,7 @@ enum KeyCoding: Sendable {
       let slice = slices[row]
       appendOrderedText(
         UnsafeBufferPointer(start: bytes + Int(slice.offset), count: Int(slice.count)), to: &key)
-    case .float, .double: preconditionFailure("keys hold no floating-point numbers")
+    case .float, .double, .int64Lists: preconditionFailure("keys hold whole numbers and texts")
     }
   }
 
