@@ -109,6 +109,11 @@ public struct Model: Sendable {
   /// `pipeline.model`.
   public var qualifiedName: String { "\(pipeline).\(name)" }
 
+  /// The names of the tables it makes, in order; none for a view.
+  public var tables: [String] {
+    kind == .view ? [] : outputs.isEmpty ? [name] : outputs.map(\.name)
+  }
+
   public func settings(ofInput name: String) -> InputSettings { inputs[name] ?? InputSettings() }
 
   /// One SELECT in a file of its own.
@@ -139,20 +144,26 @@ public struct Model: Sendable {
     public var settings: JSON
     /// The settings of `rank`; nil for other operators.
     public var rank: RankSettings?
+    /// The settings of `word_index`; nil for other operators.
+    public var wordIndex: WordIndexSettings?
     /// What its settings read: the value of each `input:`.
     public var inputs: [Input]
     public var place: Place
 
     public init(
-      name: String, settings: JSON, rank: RankSettings? = nil, inputs: [Input] = [],
-      place: Place = .nowhere
+      name: String, settings: JSON, rank: RankSettings? = nil,
+      wordIndex: WordIndexSettings? = nil, inputs: [Input] = [], place: Place = .nowhere
     ) {
       self.name = name
       self.settings = settings
       self.rank = rank
+      self.wordIndex = wordIndex
       self.inputs = inputs
       self.place = place
     }
+
+    /// Whether it makes tables of its own, those in `outputs`.
+    public var ownsTables: Bool { wordIndex != nil }
 
     public struct Input: Sendable {
       public var name: String

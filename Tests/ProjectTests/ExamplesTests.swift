@@ -89,7 +89,8 @@ import Testing
     #expect(settings.maxRemovedPercent == 20)
     #expect(text.fallbackEncoding == .latin1)
     let index = try #require(wordindex[model: "index"])
-    #expect(index.operator?.settings["tokenizer"]?["max_length"] == 255)
+    #expect(index.operator?.wordIndex == WordIndexSettings(input: "files"))
+    #expect(index.incremental?.on == "files")
     #expect(index.outputs.map(\.name) == ["words", "documents", "postings"])
     #expect(index.outputs[2].columns["doc_ids"]?.type.description == "list<bigint>")
 

@@ -414,7 +414,18 @@ extension MistakesTests.Case {
     ),
     .init(
       "kind: interval", "kind: interval\noperator: {word_index: {x: 1}}",
-      "models/pages.yaml:2:24: 'input' is missing here; an operator reads a source or a model: write input: name"
+      "models/pages.yaml:2:24: 'input' is missing here; add 'input:', the source it reads, one of 'format: text'",
+      "models/pages.yaml:2:25: unknown key 'x'; known keys: input, doc_id, tokenizer"
+    ),
+    .init(
+      "kind: interval",
+      "kind: interval\noperator: {word_index: {input: visits, doc_id: numbr, tokenizer: {words: ascii, min_length: 9, max_length: 8}}}",
+      "models/pages.yaml:2:48: 'doc_id' must be one of auto, number, assigned, not 'numbr'; did you mean 'number'?",
+      "models/pages.yaml:2:83: 'min_length' is more than 'max_length'"
+    ),
+    .init(
+      "kind: interval", "kind: interval\noperator: {word_index: {input: visits}}",
+      "models/pages.yaml:2:1: 'word_index' makes tables of its own; choose 'kind: operator' with 'outputs:'"
     ),
     .init(
       "kind: interval", "kind: interval\noperator: {rnk: {input: x}}",

@@ -7,7 +7,7 @@ extension Model {
       let kind = keys.attempt(
         "kind", Form<Model.Kind>.word,
         "How new rows replace old ones: view, full, append, interval or merge; "
-          + "operator, for one that owns several tables (read, but not run by this version).",
+          + "operator, for a native operator that owns several tables.",
         isRequired: true)
       let description = keys.optional("description", .text, "What a row is, in a line.")
       let inputs = keys.optional(
@@ -42,9 +42,9 @@ extension Model {
       let tags = keys.optional("tags", .list(of: .text), default: [], "Words to select it by.")
       let oper = keys.optional(
         "operator", Model.Operator.form,
-        "A native operator that makes the rows, with its settings: rank, the top rows of each group. "
-          + "The model's SQL is then its twin, which 'run --twin' runs instead "
-          + "(word_index: read, but not run by this version).")
+        "A native operator that makes the rows, with its settings: rank, the top rows of each "
+          + "group, or word_index, which finds words in text. The model's SQL is then its twin, "
+          + "which 'run --twin' runs instead.")
       let outputs = keys.optional(
         "outputs", .named("output", TableDraft.form), default: [],
         "kind operator: by name, the tables it owns.")
@@ -59,13 +59,29 @@ extension Model {
       keys.verify { reader in
         for input in inputs { model.inputMarks[input.name] = reader.place(input.mark) }
         if let incremental { model.incremental?.place = reader.place(incremental.mark) }
-        if let kind { refuse(kind, keys) }
+        if let index = oper?.wordIndex {
+          // What changes in its source is all that it reads.
+          model.incremental = Model.Incremental(
+            on: index.input, place: oper?.inputs.first?.place ?? .nowhere)
+        }
+        if let kind { refuse(kind, oper, keys) }
         model.outputs = outputs.map { output in
           Model.Output(
             name: output.name, description: output.value.description,
             columns: output.value.schema,
             checks: output.value.checks(reader, model: "\(name).\(output.name)"),
             place: reader.place(output.mark))
+        }
+        if oper?.wordIndex != nil, kind == .operator, let mark = keys.mark(of: "outputs") {
+          WordIndexSettings.check(outputs, of: mark, reader)
+        }
+        for output in model.outputs {
+          for check in output.checks where check.severity == .quarantine {
+            reader.fail(
+              .badValue, "rows of '\(output.name)' cannot be set aside one by one",
+              at: outputs.first { $0.name == output.name }?.mark ?? keys.mark,
+              advice: "the check '\(check.name)' may be 'error' or 'warn'")
+          }
         }
         model.columns = table.schema
         model.checks = table.checks(reader, model: name)
@@ -112,8 +128,9 @@ extension Model {
     }
   }
 
-  private static func refuse(_ kind: Model.Kind, _ keys: Keys) {
+  private static func refuse(_ kind: Model.Kind, _ oper: Model.Operator?, _ keys: Keys) {
     var missing: [String]
+    var owns = false
     let incremental = ["incremental", "on_change"]
     let merge = ["unique_key", "order_by", "delete_marker"]
     if kind != .append && kind != .merge {
@@ -128,6 +145,7 @@ extension Model {
         ["sort", "partition_by"],
         because: "means nothing for an operator, which sorts its own tables")
       missing = ["operator", "outputs"]
+      owns = true
     case .view:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
       keys.refuse(
@@ -143,6 +161,15 @@ extension Model {
       missing = ["columns", "incremental"] + (kind == .merge ? ["unique_key"] : [])
     }
     keys.verify { reader in
+      if let oper, oper.ownsTables != owns, let mark = keys.mark(of: "operator") {
+        reader.fail(
+          .badValue,
+          owns
+            ? "'\(oper.name)' makes the rows of one table, not tables of its own"
+            : "'\(oper.name)' makes tables of its own", at: mark,
+          advice: owns
+            ? "choose 'kind: full' or 'kind: interval'" : "choose 'kind: operator' with 'outputs:'")
+      }
       for name in missing where keys.mark(of: name) == nil {
         reader.fail(
           .missingKey, "'\(name)' is missing here", at: keys.mark,
@@ -265,10 +292,11 @@ struct TableDraft {
 extension Model.Operator {
   static let names = ["rank", "word_index"]
 
-  /// `{name: {settings…}}`; what word_index's settings mean is its own affair.
+  /// `{name: {settings…}}`.
   static var form: Form<Model.Operator> {
     let settings: [JSON.Member] = [
-      .init("rank", RankSettings.form.schema()), .init("word_index", ["type": "object"]),
+      .init("rank", RankSettings.form.schema()),
+      .init("word_index", WordIndexSettings.form.schema()),
     ]
     let schema: JSON = [
       "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
@@ -295,18 +323,17 @@ extension Model.Operator {
         return nil
       }
       let inputs = entry.value.inputs(reader)
-      var rank: RankSettings?
-      if entry.key == "rank" {
-        rank = RankSettings.form.read(entry.value, reader, "'rank'")
-        if rank == nil { return nil }
-      } else if inputs.isEmpty {
-        reader.fail(
-          .missingKey, "'input' is missing here", at: entry.value.mark,
-          advice: "an operator reads a source or a model: write input: name")
-      }
-      return Model.Operator(
-        name: entry.key, settings: entry.value.json, rank: rank, inputs: inputs,
+      var oper = Model.Operator(
+        name: entry.key, settings: entry.value.json, inputs: inputs,
         place: reader.place(entry.keyMark))
+      if entry.key == "rank" {
+        oper.rank = RankSettings.form.read(entry.value, reader, "'rank'")
+        if oper.rank == nil { return nil }
+      } else {
+        oper.wordIndex = WordIndexSettings.form.read(entry.value, reader, "'word_index'")
+        if oper.wordIndex == nil { return nil }
+      }
+      return oper
     }
   }
 }

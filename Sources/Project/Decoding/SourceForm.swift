@@ -26,9 +26,10 @@ extension Source {
         compression: keys.optional(
           "compression", .word, default: .auto, "'auto' goes by the first bytes, not by the name."),
         malformed: keys.optional(
-          "malformed", .word, default: .fail,
-          "What happens to a row or document that does not fit: stop, leave it out, or set it "
-            + "aside in the quarantine table."),
+          "malformed", Form<Misfit>.word,
+          "What happens to a row or document that does not fit: fail stops (CSV's default), drop "
+            + "leaves it out, quarantine sets it aside in the quarantine table (text's default).")
+          ?? (kind == .csv ? .fail : .quarantine),
         isLanded: isLanded,
         columns: columns ?? Schema([]))
     }
