@@ -29,6 +29,8 @@ public struct Lake: Sendable {
     LandingArea(store: store, pipeline: pipeline, source: source)
   }
 
+  public func index(_ id: TableID) -> IndexStore { IndexStore(store: store, id: id) }
+
   /// Where an engine may write files of a table that nothing refers to yet: absolute.
   ///
   /// - Parameter part: Keeps several computations of one run apart: an interval's text.
@@ -59,6 +61,7 @@ public struct Lake: Sendable {
     var count = 0
     for prefix in [
       LakeLayout.metadataPrefix(id), LakeLayout.dataPrefix(id), LakeLayout.statePrefix(id),
+      LakeLayout.indexPrefix(id),
     ] {
       let keys = try store.objects(below: prefix).map(\.key)
       // Newest metadata first: what is left of it names nothing that is gone.

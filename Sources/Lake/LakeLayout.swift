@@ -90,6 +90,30 @@ public enum LakeLayout {
 
   public static func exportsPrefix(_ pipeline: String) -> String { "exports/\(pipeline)/" }
 
+  /// Everything of a search index.
+  public static func indexPrefix(_ id: TableID) -> String { "indexes/\(id.pipeline)/\(id.model)/" }
+
+  public static func indexManifestPrefix(_ id: TableID) -> String { indexPrefix(id) + "manifest/" }
+
+  /// `version` ≥ 1.
+  public static func indexManifest(_ id: TableID, version: Int) -> String {
+    indexManifestPrefix(id) + "v\(version).json"
+  }
+
+  /// The version of the manifest that has this key; nil for any other key.
+  public static func indexManifestVersion(of key: String, _ id: TableID) -> Int? {
+    let prefix = indexManifestPrefix(id) + "v"
+    guard key.hasPrefix(prefix), key.hasSuffix(".json") else { return nil }
+    return Int(key.dropFirst(prefix.count).dropLast(".json".count))
+  }
+
+  public static func indexSegmentsPrefix(_ id: TableID) -> String { indexPrefix(id) + "segments/" }
+
+  /// A file of a segment; names are those in manifests.
+  public static func indexFile(_ id: TableID, _ name: String) -> String {
+    indexSegmentsPrefix(id) + name
+  }
+
   static let leasesPrefix = "leases/"
 
   public static func lease(_ name: String) -> String { leasesPrefix + safe(name) }

@@ -90,6 +90,9 @@ public enum SummaryKey {
   public static let changes = "sluice.changes"
   /// The snapshot that a table was taken back to.
   public static let rollback = "sluice.rollback-to"
+  /// Of a table that follows an index: the version of the index's manifest whose rows it has. In the
+  /// summary and as a table property.
+  public static let index = "sluice.index-manifest"
   /// The run that published.
   public static let run = "sluice.run"
 }

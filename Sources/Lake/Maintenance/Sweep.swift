@@ -29,6 +29,12 @@ public struct Sweep: Sendable {
   /// Whether an object that nothing names is old enough to go. One without a time stays.
   public func isOld(_ object: Object) -> Bool { object.modified.map { $0 < limit } ?? false }
 
+  /// The same for numbered versions, whose numbers must not come free too soon (rule 20).
+  public func isOldMetadata(_ object: Object) -> Bool {
+    let limit = min(limit, now.adding(seconds: -Sweep.metadataSeconds))
+    return object.modified.map { $0 < limit } ?? false
+  }
+
   /// The objects of a table's folders that may go. Works for tables that were never published.
   public func removable(of id: TableID) throws -> [Object] {
     // Listed first: what a commit names after that was not there, or is younger than the limit.
