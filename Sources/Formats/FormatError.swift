@@ -29,6 +29,13 @@ extension Failure.Code where Domain == FormatDomain {
 }
 
 extension Failure where Domain == FormatDomain {
+  /// A file that is no longer the one that was opened.
+  public static func changed(_ file: InputFile) -> FormatError {
+    FormatError(
+      .changed, "the file was changed while it was read", at: Place(file: file.name),
+      advice: "write new files under new names, and run again")
+  }
+
   /// A damaged packed file, in words for people.
   static func damaged(_ error: CompressionError, file: String) -> FormatError {
     let advice =

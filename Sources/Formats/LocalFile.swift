@@ -70,13 +70,17 @@ final class LocalFile {
     }
   }
 
-  /// - Throws: `FormatError` `.changed` where the file is no longer what was opened. Calls `fstat`.
+  /// - Throws: `FormatError` `.changed` where the file is no longer what was opened, or not all of
+  ///   it was read. Calls `fstat`.
   func expectUnchanged(byteCountRead: Int64) throws(FormatError) {
-    let now = try LocalFile.identity(of: descriptor, file)
-    guard now == opened && byteCountRead == opened.byteCount else {
-      throw FormatError(
-        .changed, "the file was changed while it was read", at: Place(file: file.name),
-        advice: "write new files under new names, and run again")
+    try expectSame()
+    guard byteCountRead == opened.byteCount else { throw FormatError.changed(file) }
+  }
+
+  /// - Throws: `FormatError` `.changed` where the file is no longer what was opened. Calls `fstat`.
+  func expectSame() throws(FormatError) {
+    guard try LocalFile.identity(of: descriptor, file) == opened else {
+      throw FormatError.changed(file)
     }
   }
 

@@ -14,6 +14,14 @@ extension Failure.Code where Domain == OperatorDomain {
   public static var overflow: Self { .init(rawValue: "overflow") }
   /// What does not fit in memory cannot be written aside or read back.
   public static var spill: Self { .init(rawValue: "spill") }
+  /// A file of an index is not what was written: cut off, or with a wrong checksum.
+  public static var damaged: Self { .init(rawValue: "damaged") }
+  /// A file of an index is of a newer format, or cannot be read or written.
+  public static var unusable: Self { .init(rawValue: "unusable") }
+  /// A search that makes no sense.
+  public static var badQuery: Self { .init(rawValue: "badQuery") }
+  /// Two documents have the same ID.
+  public static var duplicate: Self { .init(rawValue: "duplicate") }
 }
 
 /// Advice for a name that is not there.

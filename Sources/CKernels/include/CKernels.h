@@ -1,4 +1,4 @@
-// Two loops over bytes that want vectors: in C, because Swift's vectors have no bit masks.
+// Loops over bytes that want vectors: in C, because Swift's vectors have no bit masks.
 //
 // Compilers make of the vector types what the processor has (SSE2, NEON); nothing here is specific
 // to one, but for a faster way to a bit mask on x86-64.
@@ -115,6 +115,104 @@ static inline ckernels_marks ckernels_mark(const uint8_t *text, uint8_t delimite
   }
 #endif
   return marks;
+}
+
+typedef struct {
+  /// A bit for each of 64 bytes, the first lowest: ASCII letters, digits and `_`, and all bytes from
+  /// 80 on.
+  uint64_t words;
+  /// The bytes from 80 on.
+  uint64_t high;
+} ckernels_word_marks;
+
+/// Marks what words are made of in 64 bytes and, where `lowers` is 32 (else 0), turns ASCII capitals
+/// among them into small letters.
+static inline ckernels_word_marks ckernels_mark_words(uint8_t *text, uint8_t lowers) {
+  ckernels_word_marks marks = {0, 0};
+#ifdef __SSE2__
+  const __m128i small = _mm_set1_epi8(0x20), bit = _mm_set1_epi8((char)lowers);
+  for (int part = 0; part < 4; part++) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(text + 16 * part));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, small), _mm_set1_epi8('a'));
+    __m128i capital = _mm_sub_epi8(bytes, _mm_set1_epi8('A'));
+    __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    // x <= y, unsigned, is min(x, y) == x.
+    letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+    capital = _mm_cmpeq_epi8(_mm_min_epu8(capital, _mm_set1_epi8(25)), capital);
+    digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    __m128i line = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_'));
+    uint64_t high = (uint32_t)_mm_movemask_epi8(bytes);
+    uint64_t words =
+        (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letter, digit), line));
+    marks.high |= high << (16 * part);
+    marks.words |= (words | high) << (16 * part);
+    bytes = _mm_or_si128(bytes, _mm_and_si128(capital, bit));
+    _mm_storeu_si128((__m128i *)(text + 16 * part), bytes);
+  }
+#else
+  for (int place = 0; place < 64; place++) {
+    uint8_t byte = text[place];
+    uint64_t high = byte >> 7;
+    uint64_t word = (uint8_t)((byte | 0x20) - 'a') < 26 || (uint8_t)(byte - '0') < 10 || byte == '_';
+    marks.high |= high << place;
+    marks.words |= (word | high) << place;
+    if ((uint8_t)(byte - 'A') < 26) text[place] = byte | lowers;
+  }
+#endif
+  return marks;
+}
+
+/// Asks for the memory at an address to be brought near; any address will do.
+static inline void ckernels_prefetch(const void *place) { __builtin_prefetch(place); }
+
+/// Packs 128 numbers into `16 * width` bytes, the first in the lowest bits.
+static inline void ckernels_pack(const uint32_t *values, int width, uint8_t *out) {
+  uint64_t bits = 0;
+  int count = 0;
+  for (int index = 0; index < 128; index++) {
+    bits |= (uint64_t)values[index] << count;
+    count += width;
+    while (count >= 8) {
+      *out++ = (uint8_t)bits;
+      bits >>= 8;
+      count -= 8;
+    }
+  }
+}
+
+/// Unpacks 128 numbers of at most 32 bits; reads up to 7 bytes past the `16 * width` that hold them.
+static inline void ckernels_unpack(const uint8_t *packed, int width, uint32_t *out) {
+  const uint64_t mask = ((uint64_t)1 << width) - 1;
+  // Eight numbers take up `width` bytes.
+  for (int group = 0; group < 16; group++) {
+    for (int place = 0; place < 8; place++) {
+      uint64_t bits;
+      memcpy(&bits, packed + ((place * width) >> 3), 8);
+      out[place] = (uint32_t)((bits >> ((place * width) & 7)) & mask);
+    }
+    packed += width;
+    out += 8;
+  }
+}
+
+/// Writes out the numbers of the bits that are set, each plus `base`.
+///
+/// Reads whole words: up to 7 bytes past the `byte_count`.
+/// Returns how many there are; no more than `capacity` are written.
+static inline int ckernels_bits_to_numbers(
+    const uint8_t *bytes, long byte_count, uint32_t base, uint32_t *out, int capacity) {
+  int count = 0;
+  for (long start = 0; start < byte_count; start += 8) {
+    uint64_t bits;
+    memcpy(&bits, bytes + start, 8);
+    if (byte_count - start < 8) bits &= ((uint64_t)1 << (8 * (byte_count - start))) - 1;
+    while (bits != 0) {
+      if (count < capacity) out[count] = base + (uint32_t)(8 * start) + __builtin_ctzll(bits);
+      count++;
+      bits &= bits - 1;
+    }
+  }
+  return count;
 }
 
 #endif

@@ -51,7 +51,7 @@ struct ColumnBuilder {
       values = .boolean([])
       list.append(slice ?? ColumnBatch.Slice(offset: 0, count: 0))
       values = .bytes(list)
-    case .float, .double: preconditionFailure("keys hold no floating-point numbers")
+    case .float, .double, .int64Lists: preconditionFailure("keys hold whole numbers and texts")
     }
   }
 

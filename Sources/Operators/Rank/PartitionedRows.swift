@@ -2,12 +2,6 @@ import Core
 import Kernels
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Keys with numbers, dealt out by their hash: equal keys come together in one of 256 parts, each of
 /// which is small enough to be summed in memory. What exceeds the memory is written to a file that
 /// has no name, and is gone with the process.
@@ -28,31 +22,28 @@ final class PartitionedRows: @unchecked Sendable {
   private struct State: @unchecked Sendable {
     var parts = [[Chunk]](repeating: [], count: partCount)
     var memoryByteCount = 0
-    var descriptor: Int32 = -1
-    var fileByteCount: Int64 = 0
   }
 
   private let state = Mutex(State())
   private let memoryByteCount: Int
-  private let directory: () throws -> String
+  private let file: SpillFile
 
   /// - Parameters:
   ///   - memoryByteCount: What records may take up before more are written aside.
   ///   - directory: Gives a folder for the file, when one is needed.
   init(memoryByteCount: Int, directory: @escaping @Sendable () throws -> String) {
     self.memoryByteCount = memoryByteCount
-    self.directory = directory
+    file = SpillFile("rank", directory: directory)
   }
 
   deinit {
     state.withLock { state in
       for chunk in state.parts.joined() { chunk.memory?.deallocate() }
-      if state.descriptor >= 0 { close(state.descriptor) }
     }
   }
 
   /// Bytes written aside.
-  var spilledByteCount: Int64 { state.withLock { $0.fileByteCount } }
+  var spilledByteCount: Int64 { file.byteCount }
 
   func byteCount(ofPart part: Int) -> Int {
     state.withLock { $0.parts[part].reduce(0) { $0 + $1.byteCount } }
@@ -65,27 +56,16 @@ final class PartitionedRows: @unchecked Sendable {
   func take(
     _ memory: UnsafeMutableRawPointer, byteCount: Int, part: Int
   ) throws -> Bool {
-    let chunk = Chunk(memory: memory, offset: 0, byteCount: byteCount)
-    let place = try state.withLock { state -> (descriptor: Int32, offset: Int64)? in
-      if state.memoryByteCount + byteCount <= memoryByteCount {
-        state.memoryByteCount += byteCount
-        state.parts[part].append(chunk)
-        return nil
-      }
-      if state.descriptor < 0 { state.descriptor = try openFile() }
-      let offset = state.fileByteCount
-      state.fileByteCount += Int64(byteCount)
-      state.parts[part].append(Chunk(memory: nil, offset: offset, byteCount: byteCount))
-      return (state.descriptor, offset)
+    let isKept = state.withLock { state in
+      guard state.memoryByteCount + byteCount <= memoryByteCount else { return false }
+      state.memoryByteCount += byteCount
+      state.parts[part].append(Chunk(memory: memory, offset: 0, byteCount: byteCount))
+      return true
     }
-    guard let place else { return false }
-    var done = 0
-    while done < byteCount {
-      let count = pwrite(
-        place.descriptor, memory + done, byteCount - done, off_t(place.offset) + off_t(done))
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw failure("cannot be written aside") }
-      done += count
+    if isKept { return false }
+    let offset = try file.write(memory, byteCount: byteCount)
+    state.withLock {
+      $0.parts[part].append(Chunk(memory: nil, offset: offset, byteCount: byteCount))
     }
     return true
   }
@@ -96,7 +76,7 @@ final class PartitionedRows: @unchecked Sendable {
   func forEachChunk(
     ofPart part: Int, frees: Bool, _ visit: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let (chunks, descriptor) = state.withLock { ($0.parts[part], $0.descriptor) }
+    let chunks = state.withLock { $0.parts[part] }
     var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     defer { buffer.deallocate() }
     for chunk in chunks {
@@ -108,7 +88,9 @@ final class PartitionedRows: @unchecked Sendable {
         buffer.deallocate()
         buffer = .allocate(byteCount: chunk.byteCount, alignment: 16)
       }
-      try read(chunk, descriptor, into: buffer)
+      try file.read(
+        at: chunk.offset,
+        into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.byteCount]))
       try visit(UnsafeRawBufferPointer(start: buffer.baseAddress, count: chunk.byteCount))
     }
     guard frees else { return }
@@ -117,38 +99,6 @@ final class PartitionedRows: @unchecked Sendable {
       return state.parts[part].compactMap(\.memory)
     }
     for memory in gone { memory.deallocate() }
-  }
-
-  private func read(
-    _ chunk: Chunk, _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer
-  ) throws {
-    var done = 0
-    while done < chunk.byteCount {
-      let count = pread(
-        descriptor, buffer.baseAddress! + done, chunk.byteCount - done,
-        off_t(chunk.offset) + off_t(done))
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw failure("cannot be read back") }
-      done += count
-    }
-  }
-
-  private func openFile() throws -> Int32 {
-    let folder = try directory()
-    var path = Array("\(folder)/rank-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&path)
-    guard descriptor >= 0 else { throw failure("cannot be written aside", folder) }
-    unlink(path)
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    return descriptor
-  }
-
-  private func failure(_ what: String, _ file: String? = nil) -> OperatorError {
-    OperatorError(
-      .spill, "what does not fit in memory \(what): \(String(cString: strerror(errno)))",
-      at: Place(file: file),
-      advice: "free space in the spill folder, set `engine: {spill: …}` to another disk, or give "
-        + "more --memory")
   }
 }
 

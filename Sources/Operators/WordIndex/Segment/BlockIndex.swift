@@ -1,0 +1,105 @@
+import Core
+import Kernels
+
+/// Where the blocks of words or documents are, and what each begins with.
+struct BlockIndex: Sendable {
+  struct Block: Sendable {
+    /// Of the long lists before the block.
+    var listsOffset: Int64
+    var offset: Int64
+    var byteCount: Int64
+    var checksum: UInt32
+  }
+
+  private(set) var blocks: [Block] = []
+  /// The first keys, one behind the other, and where each ends.
+  private var keys: [UInt8] = []
+  private var ends: [Int] = []
+  /// The first eight bytes of each, as a number that compares as they do.
+  private var prefixes: [UInt64] = []
+
+  var count: Int { blocks.count }
+
+  /// - Parameters:
+  ///   - part: Of each block: the bytes of its lists, where it has some; its own; its checksum;
+  ///     what its first key shares with the one before, how many more bytes it has, and those.
+  ///   - start: Of the first block.
+  init(_ part: SegmentPart, _ bytes: any SegmentBytes, start: Int64, hasLists: Bool) throws {
+    guard let base = part.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+    var place = base
+    let end = base + part.bytes.count
+    var offset = start
+    var key: [UInt8] = []
+    let failure = bytes.damaged("its index of blocks makes no sense")
+    func number() throws -> Int64 {
+      guard let value = readVarint(&place, end: end), value < 1 << 48 else { throw failure }
+      return Int64(value)
+    }
+    while place < end {
+      let listsByteCount = hasLists ? try number() : 0
+      let byteCount = try number()
+      guard end - place >= 4 else { throw failure }
+      let checksum = UInt32(
+        littleEndian: UnsafeRawPointer(place).loadUnaligned(as: UInt32.self))
+      place += 4
+      let common = Int(try number())
+      let more = Int(try number())
+      guard common <= key.count, more <= end - place else { throw failure }
+      key.removeSubrange(common...)
+      key.append(contentsOf: UnsafeBufferPointer(start: place, count: more))
+      place += more
+      blocks.append(
+        Block(
+          listsOffset: offset, offset: offset + listsByteCount, byteCount: byteCount,
+          checksum: checksum))
+      offset += listsByteCount + byteCount
+      keys += key
+      ends.append(keys.count)
+      prefixes.append(BlockIndex.prefix(key))
+    }
+  }
+
+  private static func prefix(_ key: [UInt8]) -> UInt64 {
+    var prefix: UInt64 = 0
+    for (index, byte) in key.prefix(8).enumerated() {
+      prefix |= UInt64(byte) << UInt64(56 - 8 * index)
+    }
+    return prefix
+  }
+
+  /// The last block whose first key is not greater; nil where all are.
+  func block(for key: [UInt8]) -> Int? {
+    let prefix = BlockIndex.prefix(key)
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      let isGreater =
+        prefixes[middle] != prefix
+        ? prefixes[middle] > prefix
+        : key.withUnsafeBufferPointer { key in
+          keys.withUnsafeBufferPointer { keys in
+            let start = middle == 0 ? 0 : ends[middle - 1]
+            return compareBytes(keys.start + start, ends[middle] - start, key.start, key.count) > 0
+          }
+        }
+      if isGreater { high = middle } else { low = middle + 1 }
+    }
+    return low == 0 ? nil : low - 1
+  }
+}
+
+/// Where the blocks of a dictionary are.
+struct DictionaryIndex: Sendable {
+  let blocks: BlockIndex
+  let wordCount: Int
+
+  init(_ part: SegmentPart, _ bytes: any SegmentBytes, _ footer: Footer) throws {
+    blocks = try BlockIndex(
+      part, bytes, start: Int64(SegmentFrame.magic.count), hasLists: true)
+    wordCount = footer.summary.wordCount
+    let expected = (wordCount + SegmentFrame.wordsInBlock - 1) / SegmentFrame.wordsInBlock
+    guard blocks.count == expected else {
+      throw bytes.damaged("its dictionary has not the words it counts")
+    }
+  }
+}

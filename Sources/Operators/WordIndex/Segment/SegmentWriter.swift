@@ -1,0 +1,68 @@
+import Core
+import Kernels
+
+/// Writes a segment: first words with their postings, then documents, then what leads to them.
+final class SegmentWriter {
+  private let file: SegmentFile
+  let dictionary: DictionaryWriter
+  private let sequence: Int64
+  private let tokenizer: String
+
+  /// - Throws: `OperatorError` `.unusable`, also where the file exists.
+  init(path: String, sequence: Int64, tokenizer: String) throws {
+    file = try SegmentFile(path: path)
+    try file.write(SegmentFrame.magic)
+    dictionary = DictionaryWriter(file)
+    self.sequence = sequence
+    self.tokenizer = tokenizer
+  }
+
+  /// Ends the segment.
+  ///
+  /// - Parameters:
+  ///   - ids: Of the documents, ascending.
+  ///   - tokens: In the order of IDs.
+  func finish(
+    _ documents: DocumentWriter, ids: [UInt32], tokens: [Int64]
+  ) throws -> SegmentSummary {
+    try dictionary.finish()
+    let columns = try documents.write(to: file, ids: ids, tokens: tokens)
+    let sections = [
+      JSON.Member("dictionary_index", try write(dictionary.index).json),
+      JSON.Member("document_index", try write(documents.index).json),
+    ]
+    let tokenCount = tokens.reduce(0, +)
+    let footer = JSON.object(
+      [
+        .init("format", .integer(SegmentFrame.format)),
+        .init("tokenizer", .string(tokenizer)),
+        .init("sequence", .integer(sequence)),
+        .init("document_count", .integer(Int64(ids.count))),
+        .init("word_count", .integer(Int64(dictionary.wordCount))),
+        .init("posting_count", .integer(dictionary.postingCount)),
+        .init("token_count", .integer(tokenCount)),
+      ] + columns + sections)
+    let text = Array(footer.description.utf8)
+    var checksum = CRC32C()
+    text.withUnsafeBytes { checksum.update($0) }
+    try file.write(text)
+    var trailer: [UInt8] = []
+    withUnsafeBytes(of: checksum.value.littleEndian) { trailer += $0 }
+    withUnsafeBytes(of: UInt32(text.count).littleEndian) { trailer += $0 }
+    try file.write(trailer + SegmentFrame.magic)
+    try file.finish()
+    return SegmentSummary(
+      sequence: sequence, documentCount: ids.count, wordCount: dictionary.wordCount,
+      postingCount: dictionary.postingCount, tokenCount: tokenCount, byteCount: file.offset,
+      checksum: checksum.value, tokenizer: tokenizer)
+  }
+
+  private func write(_ index: [UInt8]) throws -> SegmentSection {
+    var checksum = CRC32C()
+    index.withUnsafeBytes { checksum.update($0) }
+    let offset = file.offset
+    try file.write(index)
+    return SegmentSection(
+      offset: offset, byteCount: Int64(index.count), checksum: checksum.value)
+  }
+}
