@@ -140,6 +140,34 @@ final class PostingCursor {
     document = documents[0]
   }
 
+  /// Takes what is left of the block at hand and all blocks of bits that lie in the window.
+  ///
+  /// - Returns: False, and nothing was done, where the block at hand goes beyond the window.
+  fileprivate func fillBlock(
+    _ bits: MatchBits, from start: UInt32, upTo last: UInt32
+  ) throws -> Bool {
+    guard documents[count &- 1] <= last else { return false }
+    while index < count {
+      bits.set(documents[index] &- start)
+      index &+= 1
+    }
+    while block < list.blockCount {
+      let skip = skips + block * PostingEncoder.skipByteCount
+      let end = UInt32(littleEndian: UnsafeRawPointer(skip).loadUnaligned(as: UInt32.self))
+      guard skip[4] == PostingEncoder.bitmapKind, end <= last else { break }
+      let byteCount = byteCount(of: skip, end)
+      guard byteCount <= bodyByteCount - offset else { throw list.damaged() }
+      bits.formUnion(
+        ofBits: base + offset, byteCount: byteCount - 16 * Int(skip[5]),
+        movedBy: Int(previous &+ 1 &- start))
+      offset += byteCount
+      previous = end
+      block += 1
+    }
+    try readBlock()
+    return true
+  }
+
   private func readTail() throws {
     document = PostingCursor.end
     count = documentCount % PostingEncoder.blockCount
@@ -170,4 +198,19 @@ final class PostingCursor {
 
 extension PostingList {
   func damaged() -> OperatorError { name.damaged("a list of postings makes no sense") }
+}
+
+extension PostingCursor {
+  /// Sets the bits of all documents from the one at hand up to a window's end, and goes behind it.
+  ///
+  /// - Parameter start: The window's first document, not above the one at hand.
+  func fill(_ bits: MatchBits, from start: UInt32) throws {
+    let (end, overflow) = start.addingReportingOverflow(UInt32(MatchBits.documentCount))
+    let last = overflow ? PostingCursor.end - 1 : end - 1
+    while document <= last {
+      if try fillBlock(bits, from: start, upTo: last) { continue }
+      bits.set(document &- start)
+      try next()
+    }
+  }
 }
