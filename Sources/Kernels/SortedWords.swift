@@ -27,6 +27,22 @@ public struct SortedWords: @unchecked Sendable {
     return UnsafeBufferPointer(start: entry.text, count: Int(entry.pointee.byteCount))
   }
 
+  /// The place of the first word that is not less than another; `count` where all are.
+  public func firstIndex(notLess text: UnsafeBufferPointer<UInt8>) -> Int {
+    guard let base = text.baseAddress else { return 0 }
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      let word = self.text(middle)
+      if compareBytes(word.baseAddress.unsafelyUnwrapped, word.count, base, text.count) < 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
   /// Distributes by the first two bytes, then sorts what is left to sort.
   static func sort(_ items: inout [Item]) {
     guard items.count > 4096 else {

@@ -72,7 +72,7 @@ public final class WordTable {
   public func add(_ words: UnsafeBufferPointer<FoundWord>, document: UInt32) -> Int {
     var kept = 0
     var start = 0
-    // Three passes over a few words at a time, so that memory is on its way before it is needed.
+    // Several passes over a few words at a time, so that memory is on its way before it is needed.
     withUnsafeTemporaryAllocation(of: Key.self, capacity: 32) { keys in
       let keys = keys.baseAddress!
       while start < words.count {
@@ -86,6 +86,10 @@ public final class WordTable {
         for place in 0..<group {
           let slot = slots[Int(truncatingIfNeeded: keys[place].hash) & mask]
           ckernels_prefetch(UnsafeRawPointer(bitPattern: UInt(slot & WordTable.pointerMask)))
+        }
+        for place in 0..<group {
+          let slot = slots[Int(truncatingIfNeeded: keys[place].hash) & mask]
+          if slot != 0 { ckernels_prefetch(WordTable.entry(slot).pointee.next) }
         }
         for place in 0..<group {
           kept &+= count(keys[place], words[start &+ place], document)

@@ -172,43 +172,78 @@ public struct IndexBuilder: Sendable {
     _ inversion: Inversion, sequence: Int64, to path: String
   ) throws -> SegmentSummary {
     let kept = inversion.kept
-    let results = Mutex<
-      (writer: Result<SendableBox<SegmentWriter>, any Error>?, names: DocumentWriter?)
-    >(
-      (nil, nil))
-    // One thread packs the documents while another merges the words.
-    let parts: [@Sendable () -> Void] = [
-      {
-        let names = inversion.packDocuments(kept)
-        results.withLock { $0.names = names }
-      },
-      {
-        let writer = Result { SendableBox(try mergeWords(inversion, kept, sequence, path)) }
-        results.withLock { $0.writer = writer }
-      },
-    ]
-    let next = Atomic<Int>(0)
-    onThreads(count: min(parts.count, threads)) { _ in
-      while true {
-        let part = next.add(1, ordering: .relaxed).oldValue
-        guard part < parts.count else { return }
-        parts[part]()
-      }
-    }
-    let (writer, names) = results.withLock { ($0.writer!, $0.names!) }
-    return try writer.get().value.finish(
-      names, ids: kept.map { inversion.document($0).id },
-      tokens: kept.map(inversion.tokens))
-  }
-
-  private func mergeWords(
-    _ inversion: Inversion, _ kept: [Int], _ sequence: Int64, _ path: String
-  ) throws -> SegmentWriter {
     let writer = try SegmentWriter(
       path: path, sequence: sequence, tokenizer: tokenizer.canonicalText)
-    let merge = RunMerge(try inversion.runs(bufferByteCount: memoryByteCount / 4))
-    try merge.write(
-      to: writer.dictionary, ordinals: inversion.ordinals(kept), check: cancellation.check)
-    return writer
+    // One thread packs the documents while others merge words.
+    let packing = Packing(writer, inversion.ranges(16 * threads) ?? [])
+    let stop = StopSign()
+    onThreads(count: threads) { index in
+      do {
+        if index == 0 { packing.keep(inversion.packDocuments(kept)) }
+        try packing.work(ordinals: inversion.ordinals(kept), stop, cancellation)
+      } catch {
+        stop.set(error)
+        packing.wake()
+      }
+    }
+    try stop.throwIfSet()
+    if packing.isEmpty {
+      let merge = RunMerge(try inversion.runs(bufferByteCount: memoryByteCount / 4))
+      try merge.write(
+        to: writer.dictionary, ordinals: inversion.ordinals(kept), check: cancellation.check)
+    }
+    return try writer.finish(
+      packing.documents, ids: kept.map { inversion.document($0).id },
+      tokens: kept.map(inversion.tokens))
   }
+}
+
+/// Merges ranges of words on several threads, and writes them in their order.
+private final class Packing: @unchecked Sendable {
+  // Unchecked: all but the ranges is guarded by the monitor, and each of these is one thread's.
+  private let writer: SegmentWriter
+  private let ranges: [[TableRun]]
+  private let monitor = Monitor()
+  private var taken = 0
+  private var written = 0
+  private var kept: DocumentWriter?
+
+  init(_ writer: SegmentWriter, _ ranges: [[TableRun]]) {
+    self.writer = writer
+    self.ranges = ranges
+  }
+
+  var isEmpty: Bool { ranges.isEmpty }
+
+  var documents: DocumentWriter { kept! }
+
+  func keep(_ documents: DocumentWriter) { kept = documents }
+
+  /// Takes ranges until there are none. A range waits for those before it to be written, so that
+  /// there are never more of them in memory than threads.
+  func work(ordinals: [UInt32]?, _ stop: StopSign, _ cancellation: Cancellation) throws {
+    while !stop.isSet {
+      let range = monitor.withLock {
+        defer { taken += 1 }
+        return taken
+      }
+      guard range < ranges.count else { return }
+      let words = EncodedWords()
+      try RunMerge(ranges[range]).write(
+        to: words, ordinals: ordinals, check: cancellation.check)
+      let isMyTurn = monitor.withLock {
+        while written < range && !stop.isSet { monitor.wait() }
+        return written == range
+      }
+      guard isMyTurn else { return }
+      try writer.dictionary.append(words)
+      monitor.withLock {
+        written += 1
+        monitor.wakeAll()
+      }
+    }
+  }
+
+  /// Has those who wait look whether the work was stopped.
+  func wake() { monitor.withLock { monitor.wakeAll() } }
 }

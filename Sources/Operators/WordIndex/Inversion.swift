@@ -78,9 +78,28 @@ final class Inversion: @unchecked Sendable {
   func runs(bufferByteCount: Int) throws -> [any WordRun] {
     let (spilled, tables) = state.withLock { ($0.spilled, $0.tables) }
     let share = min(256 << 10, bufferByteCount / max(1, spilled.count))
-    var runs: [any WordRun] = tables.map { TableRun($0) }
+    var runs: [any WordRun] = tables.map { TableRun($0, 0..<$0.count) }
     for place in spilled { runs.append(try SpilledRun(file, place, bufferByteCount: share)) }
     return runs
+  }
+
+  /// Runs for ranges of words that can be merged apart from each other, in the order of the words;
+  /// nil where words were written aside.
+  func ranges(_ count: Int) -> [[TableRun]]? {
+    let (spilled, tables) = state.withLock { ($0.spilled, $0.tables) }
+    guard spilled.isEmpty, let largest = tables.max(by: { $0.count < $1.count }) else { return nil }
+    let cuts = (1..<max(1, count)).map { $0 * largest.count / count }
+    var starts = tables.map { _ in 0 }
+    var ranges: [[TableRun]] = []
+    for cut in cuts + [largest.count] {
+      let ends = tables.map {
+        cut < largest.count ? $0.firstIndex(notLess: largest.text(cut)) : $0.count
+      }
+      ranges.append(
+        tables.indices.map { TableRun(tables[$0], starts[$0]..<ends[$0]) })
+      starts = ends
+    }
+    return ranges
   }
 
   /// The numbers of the documents that were not rejected.

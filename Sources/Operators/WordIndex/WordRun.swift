@@ -15,22 +15,25 @@ protocol WordRun: AnyObject {
   func readPostings(into out: UnsafeMutablePointer<UInt8>) throws -> Int
 }
 
-/// The words of a table in memory.
+/// Words of a table in memory.
 final class TableRun: WordRun {
   private let words: SortedWords
-  private var index = 0
+  private var index: Int
+  private let end: Int
   private var postings: SortedWords.Postings?
 
-  init(_ words: SortedWords) {
+  init(_ words: SortedWords, _ range: Range<Int>) {
     self.words = words
-    if words.count > 0 { postings = words.postings(0) }
+    index = range.lowerBound
+    end = range.upperBound
+    if index < end { postings = words.postings(index) }
   }
 
-  var word: UnsafeBufferPointer<UInt8>? { index < words.count ? words.text(index) : nil }
+  var word: UnsafeBufferPointer<UInt8>? { index < end ? words.text(index) : nil }
 
   func advance() throws {
     index += 1
-    postings = index < words.count ? words.postings(index) : nil
+    postings = index < end ? words.postings(index) : nil
   }
 
   func readPostings(into out: UnsafeMutablePointer<UInt8>) throws -> Int {

@@ -5,21 +5,29 @@ import Kernels
 final class DictionaryWriter {
   private let file: SegmentFile
   private let encoder = PostingEncoder()
-  private var entries: [UInt8] = []
-  private var lists: [UInt8] = []
-  private var wordsInBlock = 0
-  private var word: [UInt8] = []
-  private var firstWord: [UInt8] = []
-  private var lastFirstWord: [UInt8] = []
-  private var blockStart: Int64
-  private(set) var wordCount = 0
-  private(set) var postingCount: Int64 = 0
+  @exclusivity(unchecked) private var entries: [UInt8] = []
+  @exclusivity(unchecked) private var lists: [UInt8] = []
+  @exclusivity(unchecked) private var wordsInBlock = 0
+  @exclusivity(unchecked) private var word: [UInt8] = []
+  @exclusivity(unchecked) private var firstWord: [UInt8] = []
+  @exclusivity(unchecked) private var lastFirstWord: [UInt8] = []
+  @exclusivity(unchecked) private var blockStart: Int64
+  @exclusivity(unchecked) private(set) var wordCount = 0
+  @exclusivity(unchecked) private(set) var postingCount: Int64 = 0
   /// Of each block: the bytes of its long lists, its own, its checksum, its first word.
-  private(set) var index: [UInt8] = []
+  @exclusivity(unchecked) private(set) var index: [UInt8] = []
 
   init(_ file: SegmentFile) {
     self.file = file
     blockStart = file.offset
+  }
+
+  /// Ends a word, whose postings the encoder was given before.
+  ///
+  /// - Parameter text: Greater than any before.
+  func end(_ text: UnsafeBufferPointer<UInt8>) throws {
+    let encoded = try encoder.finish(file)
+    try encoder.bytes.withUnsafeBufferPointer { try append(text, encoded, shortList: $0) }
   }
 
   /// A posting of the word that comes next.
@@ -28,11 +36,29 @@ final class DictionaryWriter {
     try encoder.add(document, occurrences, to: file)
   }
 
-  /// Ends a word, whose postings came before.
-  ///
-  /// - Parameter text: Greater than any before.
-  func end(_ text: UnsafeBufferPointer<UInt8>) throws {
-    let encoded = try encoder.finish(file)
+  /// Appends words that were encoded elsewhere.
+  func append(_ words: EncodedWords) throws {
+    try words.texts.withUnsafeBufferPointer { texts in
+      try words.lists.bytes.withUnsafeBufferPointer { lists in
+        var (text, list) = (0, 0)
+        for item in words.items {
+          let bytes = UnsafeBufferPointer(rebasing: lists[list..<list + item.encoded.byteCount])
+          if item.encoded.isLong { try file.write(UnsafeRawBufferPointer(bytes)) }
+          try append(
+            UnsafeBufferPointer(rebasing: texts[text..<text + item.textByteCount]), item.encoded,
+            shortList: bytes)
+          text += item.textByteCount
+          list += item.encoded.byteCount
+        }
+      }
+    }
+  }
+
+  /// - Parameter list: Of a word with a short list; a long list is in the file already.
+  private func append(
+    _ text: UnsafeBufferPointer<UInt8>, _ encoded: PostingEncoder.Encoded,
+    shortList list: UnsafeBufferPointer<UInt8>
+  ) throws {
     let common =
       wordsInBlock == 0
       ? 0
@@ -49,14 +75,14 @@ final class DictionaryWriter {
     case 0: entries.append(0)
     case 1:
       entries.append(1)
-      entries += encoder.bytes
+      entries.append(contentsOf: list)
     case let count:
       appendVarint(UInt64(count), to: &entries)
       appendVarint(UInt64(encoded.byteCount), to: &entries)
-      if count < PostingEncoder.blockCount {
-        lists += encoder.bytes
-      } else {
+      if encoded.isLong {
         withUnsafeBytes(of: encoded.checksum.littleEndian) { entries += $0 }
+      } else {
+        lists.append(contentsOf: list)
       }
     }
     wordCount += 1

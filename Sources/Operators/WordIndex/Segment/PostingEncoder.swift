@@ -1,5 +1,12 @@
 import Kernels
 
+/// What takes bytes, one behind the other.
+protocol ByteSink: AnyObject {
+  func write(_ bytes: [UInt8]) throws
+}
+
+extension SegmentFile: ByteSink {}
+
 /// Encodes the postings of one word after the other: see docs/formats/index-segment.md.
 final class PostingEncoder {
   /// Lists of fewer documents lie in the dictionary.
@@ -12,24 +19,26 @@ final class PostingEncoder {
   /// What became of a word's postings.
   struct Encoded {
     var documentCount: Int
-    /// All of the bytes, those written to the file included.
+    /// All of the bytes, those written to the sink included.
     var byteCount: Int
     /// Of a long list.
     var checksum: UInt32
+
+    var isLong: Bool { documentCount >= PostingEncoder.blockCount }
   }
 
   private let documents: UnsafeMutablePointer<UInt32>
   private let counts: UnsafeMutablePointer<UInt32>
   private let gaps: UnsafeMutablePointer<UInt32>
-  private var pending = 0
-  private var documentCount = 0
+  @exclusivity(unchecked) private var pending = 0
+  @exclusivity(unchecked) private var documentCount = 0
   /// The last document of the block before; the first begins after document -1.
-  private var previous = UInt32.max
-  private var writtenByteCount = 0
-  private var checksum = CRC32C()
-  private var skips: [UInt8] = []
+  @exclusivity(unchecked) private var previous = UInt32.max
+  @exclusivity(unchecked) private var writtenByteCount = 0
+  @exclusivity(unchecked) private var checksum = CRC32C()
+  @exclusivity(unchecked) private var skips: [UInt8] = []
   /// The bytes of a short list, or those of a long one that are not written yet.
-  private(set) var bytes: [UInt8] = []
+  @exclusivity(unchecked) private(set) var bytes: [UInt8] = []
 
   init() {
     documents = .allocate(capacity: PostingEncoder.blockCount)
@@ -45,18 +54,18 @@ final class PostingEncoder {
 
   /// - Parameter document: Greater than any before in this word.
   @inline(__always)
-  func add(_ document: UInt32, _ occurrences: UInt32, to file: SegmentFile) throws {
+  func add(_ document: UInt32, _ occurrences: UInt32, to sink: any ByteSink) throws {
     documents[pending] = document
     counts[pending] = occurrences
     pending &+= 1
-    if pending == PostingEncoder.blockCount { try writeBlock(to: file) }
+    if pending == PostingEncoder.blockCount { try writeBlock(to: sink) }
   }
 
   /// Ends a word.
   ///
   /// - Returns: A short list, whose bytes are in `bytes` until the next call; or a long one, which
-  ///   is in the file.
-  func finish(_ file: SegmentFile) throws -> Encoded {
+  ///   the sink has.
+  func finish(_ sink: any ByteSink) throws -> Encoded {
     documentCount += pending
     let isLong = documentCount >= PostingEncoder.blockCount
     if !isLong { bytes.removeAll(keepingCapacity: true) }
@@ -70,7 +79,7 @@ final class PostingEncoder {
     var encoded = Encoded(documentCount: documentCount, byteCount: bytes.count, checksum: 0)
     if isLong {
       bytes += skips
-      try flush(file)
+      try flush(sink)
       encoded.byteCount = writtenByteCount
       encoded.checksum = checksum.value
       skips.removeAll(keepingCapacity: true)
@@ -83,7 +92,7 @@ final class PostingEncoder {
     return encoded
   }
 
-  private func writeBlock(to file: SegmentFile) throws {
+  private func writeBlock(to sink: any ByteSink) throws {
     let count = PostingEncoder.blockCount
     if documentCount == 0 { bytes.removeAll(keepingCapacity: true) }
     var allGaps: UInt32 = 0
@@ -122,11 +131,11 @@ final class PostingEncoder {
     previous = last
     documentCount += count
     pending = 0
-    if bytes.count > 256 << 10 { try flush(file) }
+    if bytes.count > 256 << 10 { try flush(sink) }
   }
 
-  private func flush(_ file: SegmentFile) throws {
-    try file.write(bytes)
+  private func flush(_ sink: any ByteSink) throws {
+    try sink.write(bytes)
     bytes.withUnsafeBytes { checksum.update($0) }
     writtenByteCount += bytes.count
     bytes.removeAll(keepingCapacity: true)
