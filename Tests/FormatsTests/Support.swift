@@ -54,6 +54,8 @@ func value(_ batch: ColumnBatch, _ column: Int, _ row: Int, _ type: FieldType) -
     let slice = all[row]
     let bytes = Array(batch.bytes[Int(slice.offset)..<Int(slice.offset) + Int(slice.count)])
     return type == .binary ? .binary(bytes) : .string(String(validating: bytes, as: UTF8.self)!)
+  case (.int64Lists(let offsets, let elements), _):
+    return .list(elements[Int(offsets[row])..<Int(offsets[row + 1])].map { .integer($0) })
   }
 }
 

@@ -141,6 +141,8 @@ func text(_ batch: ColumnBatch, _ column: Int, _ row: Int) -> String {
   case .boolean(let values): return "\(values[row])"
   case .int128(let values): return "\(values[row])"
   case .uuid(let values): return "\(values[row])"
+  case .int64Lists(let offsets, let elements):
+    return "\(Array(elements[Int(offsets[row])..<Int(offsets[row + 1])]))"
   case .float, .double: return "?"
   }
 }
