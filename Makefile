@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Darwin)
 export PKG_CONFIG_PATH := $(shell brew --prefix curl 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix expat 2>/dev/null)/lib/pkgconfig:$(shell brew --prefix openssl@3 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
 
-.PHONY: help setup build demo test lint format bench bench-rank bench-rank-scale bench-plan bench-commit bench-stores clean
+.PHONY: help setup build demo test lint format bench bench-rank bench-rank-scale bench-plan bench-commit bench-stores bench-wordindex clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1	\2/p' Makefile | expand -t 16
@@ -81,6 +81,11 @@ bench-commit: ## publishing one more batch to a large table, against pyiceberg's
 bench-stores: build ## fetching against curl and awscli
 	@scripts/setup stores
 	@.deps/venv/bin/python Benchmarks/stores.py
+
+# BENCH_FILES, BENCH_RUNS and BENCH_ONLY as in Benchmarks/wordindex.py.
+bench-wordindex: build ## the word index against tantivy, Polars, DuckDB and PySpark
+	@scripts/setup bench
+	@.deps/venv-bench/bin/python Benchmarks/wordindex.py
 
 clean: ## removes what was built and what the demo made; keeps .deps
 	@rm -rf .build .bench .sluice demo

@@ -72,6 +72,10 @@ let package = Package(
       dependencies: ["CAllocations", "Core", "Formats", "Kernels", "Operators"],
       path: "Benchmarks/rank-kernels"),
 
+    .executableTarget(
+      name: "wordindex-kernels", dependencies: ["Core", "Formats", "Kernels", "Operators"],
+      path: "Benchmarks/wordindex-kernels"),
+
     .target(
       name: "TestSupport", dependencies: ["Core", "Kernels", "Transport"],
       path: "Tests/TestSupport"),

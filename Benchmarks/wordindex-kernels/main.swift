@@ -1,0 +1,87 @@
+import Core
+import Formats
+import Foundation
+import Kernels
+import Operators
+import Synchronization
+
+// The parts of `word_index` on a folder of text files, one by one and together:
+//
+//     wordindex-kernels generate FOLDER COUNT
+//     wordindex-kernels parts FOLDER
+//     wordindex-kernels build FOLDER SEGMENT [--threads=N] [--memory=BYTES]
+//     wordindex-kernels query SEGMENT QUERIES ANSWERS      counts and nanoseconds, query by query
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+let names = arguments.filter { !$0.hasPrefix("--") }
+
+func option(_ name: String, _ value: Int) -> Int {
+  let prefix = "--\(name)="
+  return arguments.first { $0.hasPrefix(prefix) }.flatMap { Int($0.dropFirst(prefix.count)) }
+    ?? value
+}
+
+let threads = option("threads", 2)
+
+func wallSeconds() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+
+/// Seconds of processor time of all threads.
+func processorSeconds() -> Double {
+  var usage = rusage()
+  getrusage(0, &usage)
+  return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+    + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+}
+
+/// Documents in the order of the numbers in their names.
+func documents(of folder: String) throws -> [IndexDocument] {
+  var found: [IndexDocument] = []
+  for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+    guard let number = UInt32(name.split(separator: ".")[0]) else { continue }
+    var status = stat()
+    guard stat("\(folder)/\(name)", &status) == 0 else { continue }
+    let version = "\(status.st_size)-\(status.st_mtim.tv_sec)"
+    found.append(
+      IndexDocument(
+        id: number, key: name, size: Int64(status.st_size), version: version,
+        path: "\(folder)/\(name)"))
+  }
+  return found.sorted { $0.id < $1.id }
+}
+
+func megabytes(_ bytes: Int64, _ seconds: Double) -> String {
+  String(format: "%.3f s  %.0f MB/s", seconds, Double(bytes) / seconds / 1e6)
+}
+
+switch names.first {
+case "generate" where names.count == 3:
+  try Collection(folder: names[1], count: Int(names[2])!).write()
+
+case "build" where names.count == 3:
+  let listed = try documents(of: names[1])
+  let size = listed.reduce(0) { $0 + $1.size }
+  let builder = IndexBuilder(
+    tokenizer: TokenizerSettings(), format: TextFormat(), threads: threads,
+    memoryByteCount: option("memory", 1 << 30), spillFolder: { "/tmp" })
+  let (start, processor) = (wallSeconds(), processorSeconds())
+  let result = try builder.build(listed, sequence: 1, to: names[2])
+  let (seconds, used) = (wallSeconds() - start, processorSeconds() - processor)
+  var usage = rusage()
+  getrusage(0, &usage)
+  print(
+    "build", megabytes(size, seconds), String(format: "%.3f s of processor", used),
+    "peak \(usage.ru_maxrss / 1024) MB", "spilled \(result.spilledByteCount >> 20) MB")
+  print(result.segment.map { "\($0)" } ?? "no segment", "rejected \(result.rejected.count)")
+
+case "parts" where names.count == 2:
+  try measureParts(names[1])
+
+case "query" where names.count == 4:
+  try measureQueries(names[1], names[2], names[3])
+
+default:
+  print(
+    "usage: wordindex-kernels generate FOLDER COUNT | parts FOLDER | build FOLDER SEGMENT\n"
+      + "       wordindex-kernels query SEGMENT QUERIES ANSWERS")
+  exit(2)
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""The word index: Sluice against tantivy, Polars, DuckDB and PySpark on the same files.
+
+    BENCH_FILES=100000 BENCH_RUNS=3 BENCH_ONLY=index,tantivy,sluice,duckdb,polars,spark make bench-wordindex
+
+index     the index alone, by `wordindex-kernels`: what tantivy makes, with frequencies, names, sizes
+bounded   the same with 256 MB
+sluice    the whole run into a fresh lake: the index, its manifest, and the three tables
+update    a second whole run, after one file in 100 was changed
+others    the rivals' programs of wordindex_rivals.py: tantivy an index, the others three tables
+
+The contestants take turns; each run is a new process; medians. The number of pairs of a word and a
+document must be equal everywhere, and so must the answers to 10,000 searches for two words.
+"""
+
+import glob
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+from bench import BIN, ROOT, VENV, environment, machine, measure
+
+WORK = os.path.join(ROOT, ".bench", "wordindex")
+FILES = int(os.environ.get("BENCH_FILES", "100000"))
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+NAMES = os.environ.get("BENCH_ONLY", "index,bounded,tantivy,sluice,update,duckdb,polars,spark").split(",")
+KERNELS = os.path.join(BIN, "wordindex-kernels")
+PYTHON = os.environ.get("BENCH_PYTHON", os.path.join(VENV, "python"))
+RIVALS = os.path.join(ROOT, "Benchmarks", "wordindex_rivals.py")
+
+
+def prepare():
+    folder = os.path.join(WORK, f"files-{FILES}")
+    if not os.path.exists(folder + ".complete"):
+        subprocess.run([KERNELS, "generate", folder, str(FILES)], check=True)
+        open(folder + ".complete", "w").close()
+    queries = os.path.join(WORK, f"queries-{FILES}")
+    size, words = 0, re.compile(r"\w+")
+    pick, pairs = random.Random(1), []
+    for name in glob.glob(f"{folder}/*.txt"):  # into the page cache, for everyone alike
+        with open(name, "rb") as file:
+            size += len(file.read())
+    if not os.path.exists(queries):
+        vocabulary = set()
+        while len(pairs) < 10000:
+            with open(f"{folder}/{pick.randrange(FILES) + 1}.txt", encoding="utf-8") as file:
+                found = sorted(set(words.findall(file.read().lower())))
+            vocabulary.update(found)
+            pairs.append(pick.sample(found, 2))
+        # Half of them of one file, as they come; half of any two words.
+        known = sorted(vocabulary)
+        pairs = [pair if place % 2 else pick.sample(known, 2) for place, pair in enumerate(pairs)]
+        with open(queries, "w", encoding="utf-8") as file:
+            file.writelines(f"{a} {b}\n" for a, b in pairs)
+    return folder, queries, size
+
+
+def contestant(name, folder, out):
+    settings = environment()
+    lake = os.path.join(WORK, "lake")
+    if name in ("index", "bounded"):
+        limit = 256 << 20 if name == "bounded" else 4 << 30
+        return [KERNELS, "build", folder, out, f"--memory={limit}"], settings
+    if name in ("sluice", "update"):
+        if name == "sluice":
+            shutil.rmtree(lake, ignore_errors=True)
+        else:
+            for number in range(1, FILES + 1, 100):
+                with open(f"{folder}/{number}.txt", "a", encoding="utf-8") as file:
+                    file.write(" and")
+        settings.update(SLUICE_LAKE=lake, WORDINDEX_FILES=f"{folder}/*.txt")
+        return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT], settings
+    return [PYTHON, RIVALS, name, folder, out], settings
+
+
+def size_of(path):
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(path) for name in names)
+
+
+def answers(queries, index, tantivy):
+    """Counts and nanoseconds of both, query by query."""
+    found = {}
+    for name, command in {
+        "Sluice": [KERNELS, "query", index, queries, os.path.join(WORK, "answers")],
+        "tantivy": [PYTHON, RIVALS, "tantivy-queries", tantivy, queries, os.path.join(WORK, "answers")],
+    }.items():
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with open(os.path.join(WORK, "answers")) as file:
+            found[name] = [tuple(map(int, line.split())) for line in file]
+    counts = {name: [count for count, _ in all] for name, all in found.items()}
+    for place, (a, b) in enumerate(zip(counts["Sluice"], counts["tantivy"])):
+        if a != b:
+            sys.exit(f"bench: query {place} has {a} documents in Sluice and {b} in tantivy")
+    print(f"\n{len(counts['Sluice']):,} searches for two words, answers equal; "
+          f"{sum(counts['Sluice']) / len(counts['Sluice']):,.0f} documents each on average")
+    for name, all in found.items():
+        times = sorted(taken / 1000 for _, taken in all)
+        print(f"{name:10} median {statistics.median(times):8.1f} µs   "
+              f"p99 {times[len(times) * 99 // 100]:8.1f} µs   most {times[-1]:8.1f} µs")
+
+
+def main():
+    os.makedirs(WORK, exist_ok=True)
+    print(f"machine  {machine()}")
+    folder, queries, size = prepare()
+    print(f"data     {FILES:,} generated files, {size / 1e6:.0f} MB", flush=True)
+    results = {name: [] for name in NAMES}
+    outs = {name: os.path.join(WORK, name) for name in NAMES}
+    for _ in range(RUNS):
+        for name in NAMES:
+            for path in (outs[name],):
+                shutil.rmtree(path, ignore_errors=True)
+                if os.path.exists(path):
+                    os.remove(path)
+            command, settings = contestant(name, folder, outs[name])
+            results[name].append(measure(command, settings, os.path.join(WORK, f"{name}.log")))
+            print(f"         {name} {results[name][-1][0]:.2f} s", file=sys.stderr, flush=True)
+    median = {n: [statistics.median(run[i] for run in results[n]) for i in (0, 1, 2)] for n in NAMES}
+    print(f"\n{'':10}{'time':>10}{'processor':>12}{'MB/s':>8}{'peak memory':>14}{'on disk':>12}")
+    for name in NAMES:
+        seconds, peak, processor = median[name]
+        disk = f"{size_of(outs[name]) / 1e6:9.1f} MB" if os.path.exists(outs[name]) else ""
+        print(f"{name:10}{seconds:8.2f} s{processor:10.2f} s{size / seconds / 1e6:8.0f}"
+              f"{peak / 1e6:11,.0f} MB{disk:>12}")
+    for fast, slow, goal in [("index", "tantivy", 2.5), ("sluice", "tantivy", 1.5), ("sluice", "duckdb", 4),
+                             ("sluice", "spark", 40), ("update", "sluice", 20), ("index", "bounded", 0.5)]:
+        if fast in median and slow in median:
+            ratio = median[slow][0] / median[fast][0]
+            met = ratio <= 1 / goal if goal < 1 else ratio >= goal
+            print(f"{slow} / {fast}: {ratio:.2f}× in time, {median[slow][2] / median[fast][2]:.2f}× in processor"
+                  f" time; goal {goal if goal >= 1 else 1 / goal:g}×: {'met' if met else 'MISSED'}")
+    if "index" in NAMES and "tantivy" in NAMES:
+        answers(queries, outs["index"], outs["tantivy"])
+    subprocess.run([KERNELS, "parts", folder], check=True)
+
+
+if __name__ == "__main__":
+    main()
