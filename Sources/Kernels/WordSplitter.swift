@@ -74,7 +74,6 @@ public final class WordSplitter {
     var mayBeHigh = isOpen
     var place = 0
     while place < end {
-      if capacity &- count < 64 { grow() }
       let marks = ckernels_mark_words(base + place, bit)
       var words = rules.takesUnicode ? marks.words : marks.words & ~marks.high
       if end &- place < 64 { words &= (1 &<< UInt64(end &- place)) &- 1 }
@@ -91,6 +90,7 @@ public final class WordSplitter {
           if mayBeHigh && (isOpen || !isASCII(base + start, count: edge &- start)) {
             takeRun(base + start, edge &- start, closes: true)
           } else if lengths.contains(edge &- start) {
+            if count == capacity { grow() }
             found[count] = FoundWord(text: UnsafePointer(base + start), count: edge &- start)
             count &+= 1
           }
