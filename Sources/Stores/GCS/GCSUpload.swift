@@ -198,7 +198,9 @@ final class GCSUpload {
           ("X-Upload-Content-Length", String(source.byteCount)),
         ], body: .bytes(Array(metadata.description.utf8))), cancellation: .never)
     guard response.isSuccess else { return try judge(response, []) }
-    guard let location = response["location"] else { throw store.malformed(store.uri(key)) }
+    guard let location = response["location"] else {
+      return .again(.failure(store.malformed(store.uri(key))), afterMilliseconds: nil)
+    }
     session = location
     sent = 0
     isUncertain = false
