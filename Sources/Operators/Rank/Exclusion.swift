@@ -9,6 +9,8 @@ final class Exclusion: @unchecked Sendable {
   /// By column of the ranked keys: its place among `on`, and whether it is percent-decoded.
   private let uses: [Use?]
   private let columnCount: Int
+  /// Whether the columns of `on` come in the order of the keys'.
+  private let isInOrder: Bool
   private let coding: KeyCoding
 
   private struct Use {
@@ -30,6 +32,8 @@ final class Exclusion: @unchecked Sendable {
         Use(place: $0, decodes: exception.percentDecode.contains(name))
       }
     }
+    let places = uses.compactMap { $0?.place }
+    isInOrder = places == Array(exception.on.indices)
     let columns = try exception.on.map { name in
       let type = keyColumns.firstIndex(of: name).map { keyTypes[$0] }
       guard let index = source.schema.fields.firstIndex(where: { $0.name == name }) else {
@@ -100,6 +104,47 @@ final class Exclusion: @unchecked Sendable {
 
   /// Whether the key is listed.
   func contains(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
+    if case .text(let delimiter, _) = coding, isInOrder,
+      let isListed = containsPlain(key, delimiter)
+    {
+      return isListed
+    }
+    return containsAny(key)
+  }
+
+  /// Looks a key of text up that needs no decoding, without an allocation: most do not.
+  ///
+  /// - Returns: Nil where it needs some.
+  private func containsPlain(
+    _ key: UnsafeBufferPointer<UInt8>, _ delimiter: UInt8
+  ) -> Bool? {
+    let percent = UInt8(ascii: "%")
+    return withUnsafeTemporaryAllocation(
+      of: UInt8.self, capacity: key.count + 4 * columnCount
+    ) { wanted -> Bool? in
+      let out = wanted.baseAddress!
+      var count = 0
+      var start = 0
+      for (column, use) in uses.enumerated() {
+        let end =
+          column == uses.count - 1
+          ? key.count : indexOfByte(delimiter, in: key.start, from: start, to: key.count)
+        if let use {
+          if use.decodes && indexOfByte(percent, in: key.start, from: start, to: end) < end {
+            return nil
+          }
+          UnsafeMutableRawPointer(out + count)
+            .storeBytes(of: UInt32(end - start).littleEndian, as: UInt32.self)
+          (out + count + 4).update(from: key.start + start, count: end - start)
+          count += 4 + end - start
+        }
+        start = end + 1
+      }
+      return table.index(of: out, count: count, hash: hash64(out, count: count)) != nil
+    }
+  }
+
+  private func containsAny(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
     var parts = [[UInt8]](repeating: [], count: columnCount)
     var hasNull = false
     coding.decode(key) { column, value in
