@@ -5,6 +5,7 @@ import Stores
 import Synchronization
 import TestSupport
 import Testing
+import Transport
 
 /// Large files of a lake in S3: DuckDB fetches the parts that a query needs.
 @Suite(
