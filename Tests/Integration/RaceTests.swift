@@ -88,15 +88,22 @@ struct RaceTests {
       project, commands.map { $0.wait() }, equal: alone(hours), again: range(hours))
   }
 
-  @Test("Different ranges of one table", arguments: [2, 4])
+  @Test("Different ranges of one table, while maintenance runs", arguments: [2, 8])
   func differentRanges(count: Int) throws {
     let project = try project()
+    try project.edit(
+      "sluice.yaml", "leases:", "maintenance: {keep: 1s, snapshots: 1}\nleases:")
     let size = 8 / count
     let commands = try (0..<count).map { index in
       try project.start(range(index * size..<(index + 1) * size))
     }
-    try expectSettled(
-      project, commands.map { $0.wait() }, equal: alone(0..<8), again: range(0..<8))
+    let maintenance = try (0..<2).map { _ in try project.start(["maintain", "pageviews"]) }
+    let outcomes = commands.map { $0.wait() }
+    for command in maintenance {
+      let maintained = command.wait()
+      #expect(maintained.exitCode == 0, "\(maintained)")
+    }
+    try expectSettled(project, outcomes, equal: alone(0..<8), again: range(0..<8))
   }
 
   @Test("Ranges that overlap, hours and the day around them")

@@ -90,6 +90,9 @@ struct EvolutionTests {
       to: id, base: table)
     #expect(try workspace.lake.catalog.load(id)?.filesWithoutIDs().count == 1)
 
+    #expect(
+      try project.rows("SELECT domain, hits FROM pageviews.hits ORDER BY ALL") == ["aa|3", "ab|4"])
+
     func change(_ model: [(String, String)], _ sql: [(String, String)], hour: Instant) throws {
       var (yaml, query) = (Self.old.model, Self.old.sql)
       for (old, new) in model { yaml = yaml.replacingOccurrences(of: old, with: new) }

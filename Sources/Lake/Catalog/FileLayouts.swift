@@ -31,11 +31,17 @@ struct FileLayouts {
     let doubtful = files.indices.filter { index in
       !files[index].deletes.isEmpty || hasChangedNesting || !isOwn(files[index].path)
     }
-    let layouts = try concurrently(doubtful, limit: 16) { [files] index in
-      try layout(of: files[index].path, byteCount: files[index].byteCount)
+    let footers = try concurrently(doubtful, limit: 16) { [files] index in
+      try footer(of: files[index].path, byteCount: files[index].byteCount)
     }.map { try $0.get() }
-    for (index, layout) in zip(doubtful, layouts)
-    where !files[index].deletes.isEmpty || !FileLayouts.suits(layout, table.schema) {
+    for (index, footer) in zip(doubtful, footers) {
+      let layout = try resolved(footer, files[index].path)
+      // Read by the IDs they do not carry, columns would all be null.
+      let isUnnumbered = footer.highestID == 0
+      guard
+        isUnnumbered || !files[index].deletes.isEmpty
+          || !FileLayouts.suits(layout, table.schema)
+      else { continue }
       files[index].layout = layout
     }
   }
