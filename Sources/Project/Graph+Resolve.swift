@@ -67,6 +67,7 @@ private final class GraphBuilder {
     if let incremental = model.incremental {
       check(incremental, of: model, reading: inputs, names, in: pipeline)
     }
+    if let recompute = model.recompute { check(recompute, of: model, reading: inputs, names) }
     nodes[model.qualifiedName] = Graph.Node(model: model, inputs: inputs)
   }
 
@@ -153,6 +154,44 @@ private final class GraphBuilder {
           "a change of '\(name)' would build '\(model.name)' again, which is to keep "
             + "its rows (on_change: keep)", at: model.inputMarks[name] ?? place,
           advice: "write inputs: {\(name): {on_input_change: ignore}}")
+      }
+    }
+  }
+
+  /// Groups are told by the changes that a table keeps a record of.
+  private func check(
+    _ recompute: Model.Recompute, of model: Model, reading inputs: [String: Graph.Input],
+    _ names: Set<String>
+  ) {
+    guard names.contains(recompute.on) else {
+      problems.add(
+        .unknownName, "'\(model.name)' does not read '\(recompute.on)'", at: recompute.place,
+        advice: suggestion(for: recompute.on, among: names, called: "it reads"))
+      return
+    }
+    guard case .table(let owner, let other, _)? = inputs[recompute.on],
+      let upstream = project[pipeline: owner]?[model: other],
+      [.append, .merge, .interval].contains(upstream.kind)
+    else {
+      problems.add(
+        .badValue,
+        "'\(recompute.on)' keeps no record of which rows came and went, so that 'recompute' "
+          + "cannot tell which groups to build again", at: recompute.place,
+        advice: "put an append table between the two")
+      return
+    }
+    for column in recompute.columns {
+      guard let theirs = upstream.columns[column]?.type else {
+        problems.add(
+          .unknownName, "'\(recompute.on)' has no column '\(column)'", at: recompute.place,
+          advice: suggestion(
+            for: column, among: Set(upstream.columns.fields.map(\.name)), called: "its columns"))
+        continue
+      }
+      if let ours = model.columns[column]?.type, ours != theirs {
+        problems.add(
+          .badValue, "'\(column)' is \(theirs) in '\(recompute.on)' and \(ours) here",
+          at: recompute.place, advice: "groups are told apart by equal values: give both one type")
       }
     }
   }

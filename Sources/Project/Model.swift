@@ -39,6 +39,21 @@ public struct Model: Sendable {
     }
   }
 
+  /// How a full model builds only groups of its rows again (rule 10).
+  public struct Recompute: Sendable {
+    /// The input whose changes say which groups, as its SQL names it.
+    public var on: String
+    /// The columns that tell groups apart, in that input and in the model.
+    public var columns: [String]
+    public var place: Place
+
+    public init(on: String, columns: [String], place: Place = .nowhere) {
+      self.on = on
+      self.columns = columns
+      self.place = place
+    }
+  }
+
   public var name: String
   public var pipeline: String
   public var kind: Kind
@@ -53,6 +68,8 @@ public struct Model: Sendable {
   public var onDefinition: OnDefinition
   /// Of append and merge models, and of no others.
   public var incremental: Incremental?
+  /// Of full models that are kept up to date by groups.
+  public var recompute: Recompute?
   /// Of append and merge models.
   public var onChange: OnChange
   /// Of merge models: the columns that name a row.

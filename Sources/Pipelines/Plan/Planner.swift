@@ -255,8 +255,14 @@ struct Planner {
   }
 
   /// - Throws: `EngineError` `.badQuery` where an incremental model's SQL cannot be applied to
-  ///   parts of its input.
+  ///   parts of its input; `PipelineError` `.usage` where a model's groups are not those that it
+  ///   says.
   func checkRowwise(_ node: Graph.Node) throws {
+    if let recompute = node.model.recompute, let sql = node.model.sql {
+      let shape = try workspace.engine.shape(of: sql.text, label: sql.displayPath)
+      try GroupedQuery.check(
+        shape.syntax, of: recompute.on, by: recompute.columns, at: Place(file: sql.displayPath))
+    }
     guard let incremental = node.model.incremental, let sql = node.model.sql else { return }
     _ = try workspace.engine.carrying(
       Provenance.names, of: incremental.on, through: sql.text, label: sql.displayPath)

@@ -30,6 +30,8 @@ struct QueryBuilder {
   let progress: (Int64, Int64) -> Void
   /// What an incremental model reads of its input; the query's rows then carry their provenance.
   var delta: Delta?
+  /// Rows that stand for all of an input, by the name that the SQL has for it.
+  var parts: [String: Query] = [:]
 
   var cancellation: Cancellation { workspace.context.cancellation }
 
@@ -61,6 +63,10 @@ struct QueryBuilder {
         text = try workspace.engine.carrying(
           Provenance.names, of: name, through: text, label: sql.displayPath)
         inputs[name] = try open(delta, &texts, &copies, &tableBytes)
+        continue
+      }
+      if let part = parts[name], node.model.qualifiedName == unit.node.model.qualifiedName {
+        inputs[name] = .view(part)
         continue
       }
       inputs[name] = try open(input, &texts, &copies, &tableBytes)

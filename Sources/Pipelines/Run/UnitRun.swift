@@ -31,9 +31,16 @@ struct UnitRun {
     try numberColumns()
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
 
-    let builder = QueryBuilder(
+    let base = survey.tables[unit.id]?.table
+    let schema = try Table.schema(
+      for: model.columns, over: base, replacesAllRows: unit.interval == nil)
+    var builder = QueryBuilder(
       workspace: workspace, survey: survey, unit: unit, rejects: rejects,
       progress: { progress.report(task: taskName, step: "fetch", done: $0, total: $1) })
+    let groups = try timed("compute", &result) {
+      try Recomputation(unit, survey, workspace, schema, keysAt: staging("keys"))
+    }
+    if let groups, let on = model.recompute?.on { builder.parts[on] = groups.input }
     let rank = usesTwin ? nil : model.operator?.rank
     var bound: BoundQuery
     if let rank {
@@ -49,15 +56,16 @@ struct UnitRun {
     }
     result.bytesRead = bound.byteCount
 
-    let base = survey.tables[unit.id]?.table
-    let schema = try Table.schema(
-      for: model.columns, over: base, replacesAllRows: unit.interval == nil)
-    let staged = try timed("compute", &result) {
-      try compute(bound, schema)
-    }
-    var files = staged
+    var staged = groups?.keyFiles ?? []
+    var files: [DataFile] = []
     var outcome: PublishOutcome
     do {
+      files = try timed("compute", &result) { try compute(bound.query, schema) }
+      staged += files
+      let kept = try timed("compute", &result) {
+        try groups.map { try compute($0.others, schema, part: "others") } ?? []
+      }
+      staged += kept
       try count(bound, &result)
       try builder.expectUnchanged()
       let audit = try Audit(
@@ -66,7 +74,8 @@ struct UnitRun {
       let audited = try timed("audit", &result) {
         progress.report(task: taskName, step: "audit", done: 0, total: 0)
         return try audit.run(
-          staged: staged, current: audit.hasTableScope ? try kept(in: base) : [],
+          staged: files,
+          current: audit.hasTableScope ? try self.kept(in: base, groups) + kept : [],
           engine: workspace.engine,
           cancellation: cancellation)
       }
@@ -74,11 +83,11 @@ struct UnitRun {
       result.quarantined += audited.quarantined
       files = try timed("publish", &result) {
         // Also where the checks stop the rest: what was wrong with the input is then on record.
-        try setAside(audited, rejects, staged, schema)
+        try setAside(audited, rejects, files, schema)
       }
       outcome = try timed("publish", &result) {
         progress.report(task: taskName, step: "publish", done: 0, total: 0)
-        return try publish(files, audit, base, schema)
+        return try publish(files, beside: kept, groups, staged, audit, base, schema)
       }
     } catch {
       // Never offered to a commit unless the outcome is unknown: then maintenance decides.
@@ -109,15 +118,22 @@ struct UnitRun {
 
   // MARK: - Compute
 
-  private func compute(_ bound: BoundQuery, _ schema: Schema) throws -> [DataFile] {
+  private func staging(_ part: String? = nil) -> String {
+    let attempt = (unit.interval.map(\.description) ?? "all") + "-\(attempt)"
+    return lake.staging(
+      unit.id, run: run.id, part: attempt + (part.map { "-\($0)" } ?? ""))
+  }
+
+  private func compute(
+    _ query: Query, _ schema: Schema, part: String? = nil
+  ) throws -> [DataFile] {
     let progress = workspace.context.progress
-    let part = (unit.interval.map(\.description) ?? "all") + "-\(attempt)"
     let output = Output(
-      schema: schema, location: lake.staging(unit.id, run: run.id, part: part),
+      schema: schema, location: staging(part),
       sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) },
       partition: model.partitionBy)
     var files = try workspace.engine.compute(
-      bound.query, into: output, cancellation: cancellation,
+      query, into: output, cancellation: cancellation,
       progress: { [taskName] share in
         progress.report(
           task: taskName, step: "compute", done: Int64(share * 1000), total: 1000)
@@ -152,8 +168,13 @@ struct UnitRun {
   }
 
   /// The files that stay in the table beside the staged ones.
-  private func kept(in table: Table?) throws -> [DataFile] {
-    guard let table, let interval = unit.interval else { return [] }
+  private func kept(in table: Table?, _ groups: Recomputation?) throws -> [DataFile] {
+    guard let table else { return [] }
+    if let groups {
+      let gone = Set(groups.affected.map(\.path))
+      return try table.dataFiles().filter { !gone.contains($0.path) }
+    }
+    guard let interval = unit.interval else { return [] }
     return try table.dataFiles().filter { !$0.partition.starts(with: interval.partition) }
   }
 
@@ -172,10 +193,7 @@ struct UnitRun {
     guard let split = audited.split else { return staged }
     var files = try split.writeKept(
       into: Output(
-        schema: schema,
-        location: lake.staging(
-          unit.id, run: run.id,
-          part: (unit.interval.map(\.description) ?? "all") + "-\(attempt)-kept"),
+        schema: schema, location: staging("kept"),
         sort: model.sort.map { .init($0.column, isDescending: $0.isDescending) },
         partition: model.partitionBy),
       engine: workspace.engine, cancellation: cancellation)
@@ -186,12 +204,15 @@ struct UnitRun {
 
   // MARK: - Publish
 
+  /// - Parameter kept: Of the groups' files, the rows that stay.
   private func publish(
-    _ files: [DataFile], _ audit: Audit, _ audited: Table?, _ schema: Schema
+    _ files: [DataFile], beside kept: [DataFile], _ groups: Recomputation?, _ staged: [DataFile],
+    _ audit: Audit, _ audited: Table?, _ schema: Schema
   ) throws -> PublishOutcome {
     try run.renewIfDue()
+    let known = Set(files.map(\.path))
     return try lake.publisher.publish(
-      unit.id, staged: files, run: run,
+      unit.id, staged: files + staged.filter { !known.contains($0.path) }, run: run,
       // Only a full refresh gets this far with a table that a stranger has changed.
       rebuilds: survey.tables[unit.id]?.problem != nil, cancellation: cancellation
     ) { table, consumption in
@@ -207,14 +228,25 @@ struct UnitRun {
           advice: "run again")
       }
       if now != unit.before, try survey.isSettled(unit, by: now) { return .alreadyApplied }
+      if groups != nil && table?.currentSnapshot?.id != audited?.currentSnapshot?.id {
+        throw LakeError(
+          .conflict, "another commit came while groups of rows were built again",
+          at: Place(model: unit.label), advice: "run again")
+      }
       if audit.hasTableScope && table?.currentSnapshot?.id != audited?.currentSnapshot?.id {
         // Rule 18: what was unique beside the rows of then may not be beside those of now.
         try audit.rerun(
-          staged: files, current: try kept(in: table), engine: workspace.engine,
+          staged: files, current: try self.kept(in: table, groups), engine: workspace.engine,
           cancellation: cancellation
         ).requirePublishable()
       }
-      return .apply(try publication(files, schema, consumption, replaces: now != nil))
+      var publication = try publication(files, schema, consumption, replaces: now != nil)
+      if let groups {
+        publication.update.added += kept
+        publication.update.removal =
+          groups.affected.isEmpty ? .none : .files(groups.affected.map(\.path))
+      }
+      return .apply(publication)
     }
   }
 

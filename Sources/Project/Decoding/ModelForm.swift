@@ -17,7 +17,12 @@ extension Model {
         "on_definition", Form<Model.OnDefinition>.word, default: .fail,
         "What to do when this file or its SQL changed: stop, or build the table again.")
       let incremental = keys.optional(
-        "incremental", .incremental, "kind append and merge: the input it is kept up to date by.")
+        "incremental", .incremental,
+        "kind append and merge, and with recompute: the input it is kept up to date by.")
+      let recompute = keys.optional(
+        "recompute", .list(of: Form<String>.text.located), default: [],
+        "kind full: the columns it groups by, of the input named in incremental; only groups of "
+          + "which rows came, changed or went are then built again.")
       let onChange = keys.optional(
         "on_change", Form<Model.OnChange>.word, default: .replace,
         "kind append and merge: what becomes of rows whose file is changed or removed.")
@@ -52,13 +57,19 @@ extension Model {
       var model = Model(
         name: name, pipeline: pipeline, kind: kind ?? .full, description: description, file: file,
         inputs: Dictionary(inputs.map { ($0.name, $0.value) }) { first, _ in first },
-        onDefinition: onDefinition, incremental: incremental?.value, onChange: onChange,
+        onDefinition: onDefinition, incremental: recompute.isEmpty ? incremental?.value : nil,
+        onChange: onChange,
         uniqueKey: uniqueKey.map(\.value), orderBy: orderBy.map(\.value),
         deleteMarker: deleteMarker?.value, sort: sort.map(\.value),
         partitionBy: partitionBy.map(\.value), operator: oper, tags: tags)
       keys.verify { reader in
         for input in inputs { model.inputMarks[input.name] = reader.place(input.mark) }
         if let incremental { model.incremental?.place = reader.place(incremental.mark) }
+        if let incremental, !recompute.isEmpty {
+          model.recompute = Model.Recompute(
+            on: incremental.value.on, columns: recompute.map(\.value),
+            place: reader.place(incremental.mark))
+        }
         if let index = oper?.wordIndex {
           // What changes in its source is all that it reads.
           model.incremental = Model.Incremental(
@@ -94,6 +105,7 @@ extension Model {
         for part in partitionBy {
           reader.require(partition: part.value, in: model.columns, part.node)
         }
+        for key in recompute { reader.require(column: key.value, in: model.columns, key.node) }
         if kind == .interval { requireInterval(table.columns, keys, reader) }
         guard kind == .append || kind == .merge else { return }
         for key in uniqueKey { reader.require(column: key.value, in: model.columns, key.node) }
@@ -133,8 +145,16 @@ extension Model {
     var owns = false
     let incremental = ["incremental", "on_change"]
     let merge = ["unique_key", "order_by", "delete_marker"]
-    if kind != .append && kind != .merge {
-      keys.refuse(incremental, because: "belongs to 'kind: append' and 'kind: merge'")
+    let recomputes = kind == .full && keys.mark(of: "recompute") != nil
+    if recomputes {
+      keys.refuse(
+        ["on_change"], because: "belongs to 'kind: append' and 'kind: merge'")
+      keys.refuse(["operator"], because: "makes whole tables, not groups of their rows")
+    } else {
+      if kind != .append && kind != .merge {
+        keys.refuse(incremental, because: "belongs to 'kind: append' and 'kind: merge'")
+      }
+      keys.refuse(["recompute"], because: "belongs to 'kind: full'")
     }
     if kind != .merge { keys.refuse(merge, because: "belongs to 'kind: merge'") }
     switch kind {
@@ -154,7 +174,7 @@ extension Model {
       missing = ["columns"]
     case .full, .interval:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
-      missing = ["columns"]
+      missing = ["columns"] + (recomputes ? ["incremental"] : [])
     case .append, .merge:
       keys.refuse(["outputs"], because: "belongs to 'kind: operator'")
       keys.refuse(["operator"], because: "makes whole intervals or tables, not parts of them")
