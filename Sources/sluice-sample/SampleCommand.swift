@@ -11,6 +11,7 @@ import Core
 enum SampleCommand {
   static let usage = """
     sluice-sample pageviews --out DIR [options]
+    sluice-sample texts --out DIR [options]
 
     Writes hourly page-view dumps as DIR/{yyyy}/{yyyy}-{MM}/pageviews-{yyyyMMdd}-{HH}0000.gz,
     lines `domain page views bytes`, the same bytes for the same options.
@@ -25,6 +26,15 @@ enum SampleCommand {
       --uncompressed     no gzip, and no .gz
       --json             one JSON object for each file on standard output
 
+    texts writes DIR/1.txt, DIR/2.txt, …, in which words are as frequent as in a language.
+
+      --out DIR          folder to write to
+      --files N          how many files (default 1000)
+      --first F          the first file's number (default 1)
+      --words W          words of a file, on average (default 200)
+      --seed S           other texts for another number (default 1)
+      --json             one JSON object for each file on standard output
+
     """
 
   /// Runs the command and returns its exit code: 0 done, 1 could not write, 2 wrong arguments.
@@ -34,6 +44,17 @@ enum SampleCommand {
       return 0
     }
     do {
+      if arguments[0] == "texts" {
+        let options = try TextsOptions(parsing: Array(arguments.dropFirst()))
+        try makeFolders(options.out)
+        let generator = TextsGenerator(seed: options.seed, words: options.words)
+        for number in options.first..<options.first + options.files {
+          let file = try generator.write(number, below: options.out)
+          if options.json { emit(file.json, to: STDOUT_FILENO) }
+        }
+        if !options.json { emit("\(options.out): \(options.files) texts\n", to: STDOUT_FILENO) }
+        return 0
+      }
       let options = try SampleOptions(parsing: arguments)
       let generator = PageviewsGenerator(seed: options.seed)
       for hour in 0..<options.hours {
@@ -77,7 +98,7 @@ struct SampleOptions {
 
   init(parsing arguments: [String]) throws(SampleError) {
     guard arguments[0] == "pageviews" else {
-      throw .usage("there is no sample named \(arguments[0]); there is pageviews")
+      throw .usage("there is no sample named \(arguments[0]); there are pageviews and texts")
     }
     var rest = arguments.dropFirst()
     while let name = rest.popFirst() {
@@ -105,14 +126,14 @@ struct SampleOptions {
     }
   }
 
-  private static func value(
+  fileprivate static func value(
     of name: String, _ rest: inout ArraySlice<String>
   ) throws(SampleError) -> String {
     guard let value = rest.popFirst() else { throw .usage("\(name) needs a value") }
     return value
   }
 
-  private static func number(
+  fileprivate static func number(
     of name: String, _ rest: inout ArraySlice<String>, in range: ClosedRange<Int>
   ) throws(SampleError) -> Int {
     let text = try value(of: name, &rest)
@@ -137,6 +158,32 @@ struct SampleOptions {
     }
     let time = CivilTime(year: year, month: month, day: day, hour: hour)
     return halves.count <= 2 && time.isValid && (0...9999).contains(year) ? time.instant : nil
+  }
+}
+
+/// What the command line asks for of texts.
+struct TextsOptions {
+  var out = ""
+  var files = 1000
+  var first = 1
+  var words = 200
+  var seed: UInt64 = 1
+  var json = false
+
+  init(parsing arguments: [String]) throws(SampleError) {
+    var rest = arguments[...]
+    while let name = rest.popFirst() {
+      switch name {
+      case "--json": json = true
+      case "--out": out = try SampleOptions.value(of: name, &rest)
+      case "--files": files = try SampleOptions.number(of: name, &rest, in: 1...100_000_000)
+      case "--first": first = try SampleOptions.number(of: name, &rest, in: 0...1_000_000_000)
+      case "--words": words = try SampleOptions.number(of: name, &rest, in: 1...1_000_000)
+      case "--seed": seed = UInt64(try SampleOptions.number(of: name, &rest, in: 0...Int.max))
+      default: throw .usage("\(name) is not an option; see sluice-sample --help")
+      }
+    }
+    guard !out.isEmpty else { throw .usage("--out DIR is missing") }
   }
 }
 
