@@ -41,9 +41,17 @@ final class TestProject {
   static func pageviews() throws -> TestProject {
     let project = try TestProject()
     try FileManager.default.copyItem(
-      at: repository.appending(path: "pipelines"), to: project.folder.appending(path: "pipelines"))
+      at: repository.appending(path: "pipelines/pageviews"),
+      to: project.made("pipelines").appending(path: "pageviews"))
     project.environment["PAGEVIEWS_URL"] = project.folder.appending(path: "dumps").path()
     return project
+  }
+
+  /// A folder, made if it is not there.
+  func made(_ path: String) throws -> URL {
+    let url = folder.appending(path: path)
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    return url
   }
 
   func write(_ path: String, _ text: String) throws { try write(path, Array(text.utf8)) }
@@ -81,10 +89,20 @@ final class TestProject {
         environment: environment, now: now))
   }
 
+  /// Put around the lake's store.
+  var wrapsLake: ((any Store) -> any Store)?
+
   func workspace(cancellation: Cancellation = Cancellation()) throws -> Workspace {
     var context = Workspace.Context(clock: .starting(at: now), cancellation: cancellation)
     context.limits = limits
-    return try Workspace(project: load(), context: context)
+    let project = try load()
+    guard let wrapsLake else { return try Workspace(project: project, context: context) }
+    let cache = ObjectCache(
+      directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
+    let settings = DuckDBSettings(threads: 2, spillDirectory: project.engine.spill)
+    return try Workspace(
+      project: project, context: context, opener: stores, engine: DuckDBEngine(settings: settings),
+      cache: cache, lakeStore: wrapsLake(stores.open(project.lake)))
   }
 
   @discardableResult

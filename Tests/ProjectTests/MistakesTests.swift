@@ -343,7 +343,7 @@ extension MistakesTests.Case {
     ),
     .init(
       "kind: interval\n", "",
-      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full, append, interval or merge; operator, for one that owns several tables (read, but not run by this version)"
+      "models/pages.yaml:1:1: 'kind' is missing here; add 'kind:', how new rows replace old ones: view, full, append, interval or merge; operator, for a native operator that owns several tables"
     ),
     .init(
       "kind: interval", "kind: interval\nincremental: {on: visits}\nunique_key: [page]",
@@ -415,13 +415,13 @@ extension MistakesTests.Case {
     .init(
       "kind: interval", "kind: interval\noperator: {word_index: {x: 1}}",
       "models/pages.yaml:2:24: 'input' is missing here; add 'input:', the source it reads, one of 'format: text'",
-      "models/pages.yaml:2:25: unknown key 'x'; known keys: input, doc_id, tokenizer"
+      "models/pages.yaml:2:25: unknown key 'x'; known keys: doc_id, input, tokenizer"
     ),
     .init(
       "kind: interval",
       "kind: interval\noperator: {word_index: {input: visits, doc_id: numbr, tokenizer: {words: ascii, min_length: 9, max_length: 8}}}",
       "models/pages.yaml:2:48: 'doc_id' must be one of auto, number, assigned, not 'numbr'; did you mean 'number'?",
-      "models/pages.yaml:2:83: 'min_length' is more than 'max_length'"
+      "models/pages.yaml:2:81: 'min_length' is more than 'max_length'"
     ),
     .init(
       "kind: interval", "kind: interval\noperator: {word_index: {input: visits}}",

@@ -35,7 +35,7 @@ import Testing
       ),
       (
         "list<bigint>", "list<int>",
-        ["7:39: 'doc_ids' is a list<bigint>, not a list<int>"]
+        ["7:41: 'doc_ids' is a list<bigint>, not a list<int>"]
       ),
       (
         "word: string}}", "word: {type: string, checks: [{not_null: {severity: quarantine}}]}}}",

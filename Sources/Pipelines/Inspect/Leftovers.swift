@@ -43,7 +43,12 @@ struct Leftovers {
       return "written for a commit that did not come to pass"
     }
     let folder = key.dropFirst(data.count).prefix { $0 != "/" }
-    guard let run = RunID(rawValue: String(folder)) else { return "no run's file" }
+    return try explanation(ofFileOf: String(folder), active)
+  }
+
+  /// - Parameter name: A run's, as the file's folder or name has it.
+  func explanation(ofFileOf name: String, _ active: Set<RunID>) throws -> String {
+    guard let run = RunID(rawValue: name) else { return "no run's file" }
     if active.contains(run) { return "staged by run \(run), which is at work or was killed" }
     if let record = try lake.history.read(run) {
       return "staged by run \(run), which ended as '\(record["status"]?.string ?? "unknown")'"

@@ -42,6 +42,13 @@ private struct QueryTables {
   let workspace: Workspace
   let library: QueryLibrary
   let asOf: AsOf?
+  private let pins = IndexPins()
+
+  init(workspace: Workspace, library: QueryLibrary, asOf: AsOf?) {
+    self.workspace = workspace
+    self.library = library
+    self.asOf = asOf
+  }
 
   private var project: Project { workspace.project }
 
@@ -60,7 +67,7 @@ private struct QueryTables {
           for: QuarantineTable.columns, over: nil, replacesAllRows: true)
         return .files([], schema: schema)
       }
-      guard project[pipeline: id.pipeline]?[model: id.model] != nil else { throw unknown(name) }
+      guard isMade(id) else { throw unknown(name) }
       throw PipelineError(
         .unknownName, "the table \(id) has no rows yet",
         advice: "make it with 'sluice run \(id.pipeline)'")
@@ -68,7 +75,20 @@ private struct QueryTables {
     return .files(try table.dataFiles(filter.typed(for: table.schema)), schema: table.schema)
   }
 
+  private func isMade(_ id: TableID) -> Bool {
+    project[pipeline: id.pipeline]?.models.contains { $0.tables.contains(id.model) } ?? false
+  }
+
+  /// Tables that follow an index are read at one and the same version of it (rule 16).
   private func load(_ id: TableID) throws -> Table? {
+    let owner = project[pipeline: id.pipeline]?.models.first {
+      $0.ownsIndex && $0.tables.contains(id.model)
+    }
+    guard let owner, asOf == nil else { return try loadAlone(id) }
+    return try pins.table(id, of: owner, in: workspace.lake.catalog)
+  }
+
+  private func loadAlone(_ id: TableID) throws -> Table? {
     guard let table = try workspace.lake.catalog.load(id), let asOf else {
       return try workspace.lake.catalog.load(id)
     }
@@ -108,7 +128,7 @@ private struct QueryTables {
     if parts.count == 2 { return TableID(parts[0], parts[1]) }
     let owners = project.pipelines.filter { pipeline in
       name == QuarantineNames.table
-        || pipeline.models.contains { $0.name == name || $0.outputs.contains { $0.name == name } }
+        || pipeline.models.contains { $0.name == name || $0.tables.contains(name) }
     }
     guard let owner = owners.first else { throw unknown(name) }
     guard owners.count == 1 else {
@@ -122,7 +142,8 @@ private struct QueryTables {
 
   private func unknown(_ name: String) -> PipelineError {
     let known = project.pipelines.flatMap { pipeline in
-      (pipeline.models.map(\.name) + [QuarantineNames.table]).map { "\(pipeline.name).\($0)" }
+      (pipeline.models.flatMap { $0.kind == .view ? [$0.name] : $0.tables }
+        + [QuarantineNames.table]).map { "\(pipeline.name).\($0)" }
     }
     let advice =
       nearest(to: name, among: known).map { "did you mean \($0)?" }

@@ -19,10 +19,8 @@ extension Workspace {
             pipeline: pipeline.name, source: source.name, batch: state.number,
             fileCount: state.files.count, byteCount: state.byteCount))
       }
-      var tables = pipeline.models.filter { $0.kind != .view }.flatMap { model in
-        model.outputs.isEmpty
-          ? [(model.name, model.kind.rawValue)]
-          : model.outputs.map { ($0.name, model.kind.rawValue) }
+      var tables = pipeline.models.flatMap { model in
+        model.tables.map { ($0, model.kind.rawValue) }
       }
       let quarantine = TableID(pipeline.name, QuarantineNames.table)
       let files = Leftovers(workspace: self, pipeline: pipeline)
@@ -30,6 +28,11 @@ extension Workspace {
       report.leftovers += try files.ofExports()
       if try lake.catalog.load(quarantine) != nil {
         tables.append((QuarantineNames.table, "quarantine"))
+      }
+      for model in pipeline.models where model.ownsIndex {
+        let index = IndexMaintainer(workspace: self, model: model)
+        report.models.append(index.state)
+        report.leftovers += try index.leftovers(files)
       }
       for (name, kind) in tables {
         report.models.append(try state(of: TableID(pipeline.name, name), kind: kind))

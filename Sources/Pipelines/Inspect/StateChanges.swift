@@ -35,7 +35,7 @@ extension Workspace {
     _ name: String, files: [String] = [], from: Instant? = nil, to: Instant? = nil,
     held: Bool = false
   ) throws -> StateChange {
-    let (id, model) = try known(name)
+    let (id, model) = try known(name, indexes: !held)
     if held {
       guard files.isEmpty, from == nil, to == nil else {
         throw usage("--held means all that is held back", "leave out --file, --from and --to")
@@ -47,6 +47,14 @@ extension Workspace {
     }
     if model.kind != .interval && (from != nil || to != nil) {
       throw usage("'\(name)' has no intervals", "leave out --from and --to")
+    }
+    if model.ownsIndex {
+      let isDone = try forget(in: lake.index(id), files)
+      return change(
+        id,
+        isDone
+          ? "the next run consumes \(files.isEmpty ? "all files" : files.joined(separator: ", ")) again"
+          : "there is no index yet", isDone: isDone)
     }
     if model.onChange == .keep {
       throw usage(
@@ -340,10 +348,30 @@ extension Workspace {
     return Set(found.rows.compactMap { if case .string(let name) = $0[0] { name } else { nil } })
   }
 
-  func known(_ name: String) throws -> (TableID, Model) {
+  /// The same for an index, whose files need not be in it: those set aside are looked at again, too.
+  private func forget(in index: IndexStore, _ files: [String]) throws -> Bool {
+    try lake.probe()
+    for attempt in 1... {
+      guard let base = try index.newest() else { return false }
+      var next = base
+      next.consumption.run = RunID(start: context.clock.now()).rawValue
+      if files.isEmpty {
+        next.consumption.inputs = [:]
+      } else {
+        next.consumption.pending = Set(next.consumption.pending + files).sorted()
+      }
+      do {
+        _ = try index.commit(next, after: base)
+        return true
+      } catch let error as LakeError where error.code == .conflict && attempt < 20 {}
+    }
+    return false
+  }
+
+  func known(_ name: String, indexes: Bool = false) throws -> (TableID, Model) {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2, let model = project[pipeline: parts[0]]?[model: parts[1]],
-      model.kind != .view, model.outputs.isEmpty
+      model.kind != .view, model.outputs.isEmpty || indexes
     else { throw unknownTable(name) }
     return (TableID(parts[0], parts[1]), model)
   }

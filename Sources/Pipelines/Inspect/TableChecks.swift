@@ -9,26 +9,29 @@ extension Workspace {
   /// - Throws: `PipelineError` `.unknownName`. What goes wrong with one table is in its result.
   public func check(pipelines: [String]) throws -> [TableCheck] {
     try planner.selected(pipelines).flatMap { pipeline in
-      pipeline.models.filter { $0.kind != .view && $0.outputs.isEmpty }.map { model in
-        check(model, TableID(pipeline.name, model.name))
+      pipeline.models.flatMap { model in
+        model.tables.map { name in
+          let output = model.outputs.first { $0.name == name }
+          return check(output?.checks ?? model.checks, TableID(pipeline.name, name))
+        }
       }
     }
   }
 
-  private func check(_ model: Model, _ id: TableID) -> TableCheck {
+  private func check(_ checks: [Check], _ id: TableID) -> TableCheck {
     var result = TableCheck(pipeline: id.pipeline, model: id.model, checks: nil, failure: nil)
     do {
       guard let table = try lake.catalog.load(id) else { return result }
       _ = try table.consumption()
       let audit = try Audit(
-        checks: model.checks, schema: table.schema, label: model.qualifiedName,
+        checks: checks, schema: table.schema, label: id.description,
         partitionColumns: table.partitionColumns.map(\.column), interval: nil)
       let audited = try audit.run(
         staged: table.dataFiles(), current: [], engine: engine,
         cancellation: context.cancellation)
       result.checks = audited.outcomes.map(\.summary)
     } catch {
-      result.failure = failure(error, model: model.qualifiedName)
+      result.failure = failure(error, model: id.description)
     }
     return result
   }

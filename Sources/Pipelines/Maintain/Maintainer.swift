@@ -32,8 +32,12 @@ struct Maintainer {
   func maintain(_ pipelines: [Pipeline]) throws -> MaintenanceReport {
     var report = MaintenanceReport()
     let sweep = try self.sweep()
-    let maintainer = TableMaintainer(workspace: workspace, run: run, positions: positions())
+    let maintainer = tableMaintainer
     for pipeline in pipelines {
+      for model in pipeline.models where model.ownsIndex {
+        report.tables.append(
+          try IndexMaintainer(workspace: workspace, model: model).maintain(run, sweep))
+      }
       for name in try tables(of: pipeline) {
         try workspace.context.cancellation.check()
         report.tables.append(
@@ -85,15 +89,27 @@ struct Maintainer {
     }
     guard !due.isEmpty else { return [] }
     let sweep = try self.sweep()
-    let maintainer = TableMaintainer(workspace: workspace, run: run, positions: positions())
-    return try due.map { try maintainer.maintain($0, sweep: sweep) }
+    let maintainer = tableMaintainer
+    let indexes = workspace.project.pipelines.flatMap(\.models).filter { model in
+      model.ownsIndex && model.ids.contains(where: due.contains)
+    }
+    return try indexes.map {
+      try IndexMaintainer(workspace: workspace, model: $0).maintain(run, sweep)
+    } + due.map { try maintainer.maintain($0, sweep: sweep) }
+  }
+
+  private var tableMaintainer: TableMaintainer {
+    TableMaintainer(
+      workspace: workspace, run: run, positions: positions(),
+      // Their files are the index's segments, which it merges itself.
+      uncompacted: Set(
+        workspace.project.pipelines.flatMap(\.models).filter(\.ownsIndex).flatMap(\.ids)
+          .filter { $0.model != "words" }))
   }
 
   /// The tables that the project declares, and those of models that are not there any more.
   private func tables(of pipeline: Pipeline) throws -> [String] {
-    let declared = pipeline.models.filter { $0.kind != .view }.flatMap { model in
-      model.outputs.isEmpty ? [model.name] : model.outputs.map(\.name)
-    }
+    let declared = pipeline.models.flatMap(\.tables)
     let known = try declared + [QuarantineNames.table] + lake.modelsWithState(in: pipeline.name)
     return Set(known).sorted()
   }

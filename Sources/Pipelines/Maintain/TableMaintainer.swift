@@ -13,6 +13,8 @@ struct TableMaintainer {
   let run: ActiveRun
   /// The snapshots up to which other tables have read their inputs; nil where that cannot be told.
   let positions: Set<Int64>?
+  /// Tables whose files stay as they are.
+  var uncompacted: Set<TableID> = []
 
   private var lake: Lake { workspace.lake }
   private var settings: MaintenanceSettings { workspace.project.maintenance }
@@ -45,7 +47,8 @@ struct TableMaintainer {
   private func commit(_ table: Table, _ result: inout TableMaintenance) throws {
     let compaction = Compaction(
       smallByteCount: settings.smallByteCount, targetByteCount: settings.targetByteCount)
-    let groups = compaction.groups(of: try table.dataFiles())
+    let groups =
+      uncompacted.contains(table.id) ? [] : compaction.groups(of: try table.dataFiles())
     guard !groups.isEmpty || !expired(of: table).isEmpty else { return }
     try publish(try rewrite(groups, of: table, part: "compact"), table.id, &result)
   }

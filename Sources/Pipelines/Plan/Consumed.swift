@@ -38,6 +38,17 @@ extension Survey {
     return order.behind
   }
 
+  /// The same for a model of several tables, with the views that read them: no other table remembers
+  /// those, and without them every plan would need a parser.
+  func queries(besides node: Graph.Node) throws -> [String: ConsumedQuery] {
+    var found = try queries(of: node)
+    for view in graph.nodes
+    where view.model.kind == .view && view.upstream.contains(node.model.qualifiedName) {
+      found.merge(try queries(of: view)) { first, _ in first }
+    }
+    return found
+  }
+
   /// What parsing gave for a model's query and those of the views it reads.
   func queries(of node: Graph.Node) throws -> [String: ConsumedQuery] {
     var found: [String: ConsumedQuery] = [:]

@@ -78,8 +78,10 @@ struct DefinitionFingerprint {
         .init(
           "operator",
           [
-            "name": .string(native.name), "version": .integer(Int64(RankDefinition.version)),
-            "settings": native.settings,
+            "name": .string(native.name),
+            // The tokenizer's version is in its settings.
+            "version": .integer(native.wordIndex == nil ? Int64(RankDefinition.version) : 1),
+            "settings": native.wordIndex?.fingerprint ?? native.settings,
           ]))
     } else if let sql = model.sql {
       let facts = try library.facts(of: sql)
@@ -111,6 +113,16 @@ struct DefinitionFingerprint {
       }
       return .string(try of(node))
     }
+  }
+}
+
+extension WordIndexSettings {
+  /// What decides about words and documents: defaults that are spelled out change nothing.
+  fileprivate var fingerprint: JSON {
+    [
+      "input": .string(input), "doc_id": .string(documentID.rawValue),
+      "tokenizer": .string(tokenizer.operatorSettings.canonicalText),
+    ]
   }
 }
 

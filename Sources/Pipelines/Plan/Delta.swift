@@ -75,23 +75,32 @@ extension Survey {
     of view: SourceView, _ key: SourceKey, _ on: String, _ unit: Unit, _ isRebuild: Bool
   ) throws -> Found {
     let state = view.state
-    func delta(_ changes: ChangeSet.Changed<String>, upTo number: Int) -> Found {
-      let files = (changes.added + changes.replaced).sorted().compactMap { state[$0] }
+    let limits = unit.node.model.ownsIndex ? limits.ofIndexes : limits
+    func delta(
+      _ changes: ChangeSet.Changed<String>, upTo number: Int, _ files: [LoggedFile]? = nil
+    ) -> Found {
+      let files =
+        files ?? (changes.added + changes.replaced).sorted().compactMap { state[$0] }
       return .delta(
         Delta(
           input: on, isRebuild: isRebuild, changes: changes, origin: .files(key, files),
           position: .log(number: number, definition: state.definition),
           isLast: number == state.number))
     }
-    if isRebuild { return delta(.init(added: state.files.map(\.key)), upTo: state.number) }
+    if isRebuild {
+      let files = Array(state.files)
+      return delta(.init(added: files.map(\.key)), upTo: state.number, files)
+    }
     guard case .log(let consumed, _)? = unit.before?.inputs[on] else {
       // A new table: in pieces, as nobody reads it yet.
       let number = state.firstBatches(within: limits)
-      return delta(
-        .init(added: state.files.filter { $0.batch <= number }.map(\.key)), upTo: number)
+      let files = state.files.filter { $0.batch <= number }
+      return delta(.init(added: files.map(\.key)), upTo: number, files)
     }
     let pending = tables[unit.id]?.consumption?.pending ?? []
-    guard let found = try changes(of: view, key, after: consumed, pending) else { return .expired }
+    guard let found = try changes(of: view, key, after: consumed, pending, limits) else {
+      return .expired
+    }
     var folded = found.changes
     let number = found.number
     for name in pending where state[name] == nil { folded.remove(name) }
@@ -111,7 +120,8 @@ extension Survey {
   /// - Parameter pending: What is taken again, as if it had changed before them.
   /// - Returns: Nil where they are not in the log any more.
   private func changes(
-    of view: SourceView, _ key: SourceKey, after consumed: Int, _ pending: [String]
+    of view: SourceView, _ key: SourceKey, after consumed: Int, _ pending: [String],
+    _ limits: BatchLimits
   ) throws -> (changes: FoldedChanges<String>, number: Int)? {
     let log = lake.sourceLog(pipeline: key.pipeline, source: key.source)
     var folded = FoldedChanges<String>()
@@ -207,6 +217,14 @@ extension Model {
 extension Model.Kind {
   /// Whether commits of such a table say which parts of it they changed.
   var hasParts: Bool { self == .append || self == .merge || self == .interval }
+}
+
+extension BatchLimits {
+  /// What one commit of an index takes: a segment for every ten thousand files would only have to be
+  /// merged again, and memory does not grow with it.
+  fileprivate var ofIndexes: BatchLimits {
+    BatchLimits(fileCount: fileCount * 100, byteCount: byteCount)
+  }
 }
 
 extension LogState {

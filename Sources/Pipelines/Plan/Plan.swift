@@ -97,6 +97,8 @@ public enum Reason: Sendable, Hashable, CustomStringConvertible {
   case historyExpired
   /// The input that an incremental model reads was itself built again.
   case inputRebuilt(String)
+  /// The index is as its input says; a killed run has not finished the tables that follow it.
+  case tablesBehind
 
   public var description: String {
     switch self {
@@ -108,6 +110,7 @@ public enum Reason: Sendable, Hashable, CustomStringConvertible {
     case .fullRefresh: "full refresh"
     case .historyExpired: "history expired: rebuild"
     case .inputRebuilt(let name): "input built again: \(name)"
+    case .tablesBehind: "its tables are behind the index"
     }
   }
 

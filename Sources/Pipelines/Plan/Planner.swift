@@ -104,22 +104,31 @@ struct Planner {
   /// All tables of the project, by name.
   private func loadTables() throws -> [TableID: TableView] {
     let ids = project.pipelines.flatMap { pipeline in
-      pipeline.models.filter { $0.kind != .view }.flatMap { model in
-        model.outputs.isEmpty
-          ? [TableID(pipeline.name, model.name)]
-          : model.outputs.map { TableID(pipeline.name, $0.name) }
-      }
+      pipeline.models.filter { $0.kind != .view }.flatMap { $0.ids }
     }
     let views = try concurrently(ids, limit: 8) { try load($0) }.map { try $0.get() }
     return Dictionary(uniqueKeysWithValues: zip(ids, views))
   }
 
   func load(_ id: TableID) throws -> TableView {
+    if let model = project[pipeline: id.pipeline]?[model: id.model], model.ownsIndex {
+      return try loadIndex(id)
+    }
     guard let table = try workspace.lake.catalog.load(id) else { return TableView() }
     do {
       return TableView(table: table, consumption: try table.consumption())
     } catch let error as LakeError {
       return TableView(table: table, problem: error)
+    }
+  }
+
+  /// An index: what it has consumed is in its manifest.
+  private func loadIndex(_ id: TableID) throws -> TableView {
+    do {
+      let manifest = try workspace.lake.index(id).newest()
+      return TableView(consumption: manifest?.consumption, index: manifest)
+    } catch let error as LakeError {
+      return TableView(problem: error)
     }
   }
 
@@ -263,7 +272,9 @@ struct Planner {
       try GroupedQuery.check(
         shape.syntax, of: recompute.on, by: recompute.columns, at: Place(file: sql.displayPath))
     }
-    guard let incremental = node.model.incremental, let sql = node.model.sql else { return }
+    guard let incremental = node.model.incremental, node.model.kind != .operator,
+      let sql = node.model.sql
+    else { return }
     _ = try workspace.engine.carrying(
       Provenance.names, of: incremental.on, through: sql.text, label: sql.displayPath)
   }
@@ -289,7 +300,7 @@ struct Planner {
     for node in survey.graph.nodes where selectedNames.contains(node.model.pipeline) {
       let units = try units(of: node, selection, survey, running: running)
       if units.contains(where: { if case .run = $0.action { true } else { false } }) {
-        running.insert(node.model.qualifiedName)
+        running.formUnion(node.model.ids.map(\.description))
       }
       unitsByPipeline[node.model.pipeline, default: []] += try units.map { unit in
         PlannedUnit(

@@ -7,6 +7,8 @@ struct TableView: Sendable {
   /// Nil when it was never published.
   var table: Table?
   var consumption: Consumption?
+  /// Of a model that keeps an index.
+  var index: IndexManifest?
   /// What stops this model: a foreign commit, damaged state.
   var problem: (any AnyFailure)?
 
@@ -155,7 +157,8 @@ struct Survey: Sendable {
     let id = TableID(node.model.pipeline, node.model.name)
     var unit = Unit(
       node: node, interval: interval, inputs: inputs(of: node, interval),
-      fingerprint: fingerprint, action: .upToDate, before: remembered(id, interval))
+      fingerprint: fingerprint, action: .upToDate,
+      before: remembered(memory(of: node.model, selection) ?? id, interval))
     guard let reason = try reason(for: &unit, selection, running) else {
       // Nothing would run, as far as is known; what hides the rest must be told all the same.
       unit.obstacle = tables[id]?.problem ?? hiddenInput(of: unit)
@@ -200,6 +203,11 @@ struct Survey: Sendable {
     return sources[SourceKey(pipeline: pipeline, source: source)]?.absent ?? []
   }
 
+  /// Who remembers what the twin of an index has consumed: the last of its tables.
+  private func memory(of model: Model, _ selection: Selection) -> TableID? {
+    model.ownsIndex && selection.twin ? IndexTables.ids(of: model).last : nil
+  }
+
   /// How the columns of a model's table will change with its next publication.
   ///
   /// - Throws: `LakeError` `.incompatibleSchema`.
@@ -233,11 +241,6 @@ struct Survey: Sendable {
   ) -> (any AnyFailure)? {
     if let problem = tables[unit.id]?.problem, !selection.fullRefresh { return problem }
     let place = Place(model: unit.label, batch: unit.interval?.description)
-    if let native = unit.node.model.operator, native.rank == nil {
-      return PipelineError(
-        .unavailable, "the operator '\(native.name)' is not part of this build", at: place,
-        advice: "select the other pipelines by name, or write the model in SQL", exitCode: 2)
-    }
     if selection.twin && unit.node.model.operator != nil && unit.node.model.sql == nil {
       return PipelineError(
         .unavailable, "the model's operator has no twin in SQL", at: place,
@@ -285,7 +288,7 @@ struct Survey: Sendable {
         } else { false }
       let isPending = tables[unit.id]?.consumption?.pending.isEmpty == false
       guard isRunning || isPending || unit.before?.inputs[on] != unit.inputs.positions[on] else {
-        return nil
+        return !selection.twin && isBehind(unit) ? .tablesBehind : nil
       }
       reason =
         isForgotten && unit.node.model.onChange == .keep ? .historyExpired : .inputChanged([on])
@@ -302,6 +305,14 @@ struct Survey: Sendable {
       unit.inputs.take(delta)
     }
     return reason
+  }
+
+  /// Whether a killed run has left the tables of an index behind it.
+  private func isBehind(_ unit: Unit) -> Bool {
+    guard unit.node.model.ownsIndex, let index = tables[unit.id]?.index else { return false }
+    return IndexTables.ids(of: unit.node.model).contains { id in
+      (tables[id]?.table?.indexVersion ?? 0) < index.version
+    }
   }
 
   /// Why the unit runs as far as its definition and the inputs go that it reads whole.

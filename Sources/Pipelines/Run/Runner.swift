@@ -204,17 +204,18 @@ final class Runner {
       let result = try outcome.get()
       put(UnitKey(model: unit.label, interval: unit.interval), result)
     }
-    survey.tables[TableID(node.model.pipeline, node.model.name)] = try workspace.planner.load(
-      TableID(node.model.pipeline, node.model.name))
+    for id in node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
     try cancellation.check()
   }
 
   /// The table that failed in this run, for the same interval or as a whole, and that `unit` reads.
   private func failedUpstream(of unit: Survey.Unit, _ survey: Survey) -> String? {
+    let tables = survey.graph.leaves(of: unit.node).compactMap { _, leaf in
+      if case .table(let id) = leaf { id } else { nil }
+    }
     let upstream = Set(
-      survey.graph.leaves(of: unit.node).compactMap { _, leaf in
-        if case .table(let id) = leaf { id.description } else { nil }
-      })
+      survey.graph.nodes.filter { !$0.model.ids.allSatisfy { !tables.contains($0) } }
+        .map(\.model.qualifiedName))
     return results.filter { key, result in
       upstream.contains(key.model) && (result.status == .failed || result.status == .skipped)
         && (key.interval == nil || unit.interval == nil || key.interval == unit.interval)
@@ -263,7 +264,8 @@ final class Runner {
     guard let active, workspace.project.maintenance.isAutomatic else { return }
     var tables = Set<TableID>()
     for unit in units where unit.status == .published {
-      tables.insert(TableID(unit.pipeline, unit.model))
+      let model = workspace.project[pipeline: unit.pipeline]?[model: unit.model]
+      tables.formUnion(model?.ids ?? [])
       if unit.quarantined > 0 { tables.insert(TableID(unit.pipeline, QuarantineNames.table)) }
     }
     do {

@@ -110,6 +110,7 @@ struct UnitJob: Sendable {
   private func apply(
     _ unit: Survey.Unit, _ survey: Survey, _ attempt: Int, _ result: inout UnitResult
   ) throws -> TableView {
+    if unit.node.model.ownsIndex { return try applyIndex(unit, survey, &result) }
     guard var delta = unit.inputs.delta else {
       if unit.node.model.incremental != nil {
         throw LakeError(
@@ -138,6 +139,28 @@ struct UnitJob: Sendable {
     }
   }
 
+  /// The same for an index and the tables that follow it.
+  private func applyIndex(
+    _ unit: Survey.Unit, _ survey: Survey, _ result: inout UnitResult
+  ) throws -> TableView {
+    var (unit, survey) = (unit, survey)
+    while true {
+      try IndexRun(
+        workspace: workspace, survey: survey, unit: unit, delta: unit.inputs.delta, run: run,
+        usesTwin: selection.twin
+      ).apply(&result)
+      for id in unit.node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
+      guard unit.inputs.delta?.isLast == false, !selection.twin else {
+        return survey.tables[unit.id]!
+      }
+      unit = try survey.unit(unit.node, nil, selection: Selection(), running: [])
+      guard case .run = unit.action else {
+        if let obstacle = unit.obstacle { throw obstacle }
+        return survey.tables[unit.id]!
+      }
+    }
+  }
+
   private func reason(of unit: Survey.Unit) -> String {
     if case .run(let reason) = unit.action { return reason.description }
     return "export pending"
@@ -160,7 +183,7 @@ struct UnitJob: Sendable {
           source, pipeline, tiles, survey.events)
       }
     }
-    survey.tables[unit.id] = try planner.load(unit.id)
+    for id in Set([unit.id] + unit.node.model.ids) { survey.tables[id] = try planner.load(id) }
     var again = try survey.unit(unit.node, unit.interval, selection: selection, running: [])
     // What has not been published by anyone still has to be, for the reason it had. What an
     // incremental model consumes is found anew.

@@ -27,8 +27,8 @@ extension WordIndexSettings {
             + "and '_' only."),
         letterCase: keys.optional(
           "case", .word, default: .lower,
-          "lower: each character in lower case; fold: cases told apart nowhere, as 'ß' and 'ss'; "
-            + "keep: as written."),
+          "lower: each character in lower case; fold: also without those differences of case that "
+            + "lower case keeps, such as 'ς' and 'σ'; keep: as written."),
         minimumLength: keys.optional(
           "min_length", length, default: 1, "Shorter words, in code points, are left out."),
         maximumLength: keys.optional(

@@ -111,24 +111,15 @@ struct Linker {
   private func checkSQL(_ draft: ModelDraft) {
     let model = draft.model
     let name = model.name
-    switch model.kind {
-    case .operator:
-      if draft.files.sql != nil || draft.files.sparkSQL != nil {
-        draft.reader.fail(
-          .badLayout, "'kind: operator' has no query, but there is \(name).sql",
-          at: draft.mark(of: "kind"), advice: "remove it, or choose another kind")
-      }
-    case .view, .full, .append, .interval, .merge:
-      guard draft.files.sql == nil else { return }
-      if draft.files.sparkSQL != nil {
-        draft.reader.fail(
-          .badLayout, "\(name).spark.sql without the \(name).sql that it translates",
-          at: draft.tree.mark)
-      } else if model.operator == nil {
-        draft.reader.fail(
-          .badLayout, "no \(name).sql beside this file", at: draft.tree.mark,
-          advice: "'kind: \(model.kind.rawValue)' takes its rows from one SELECT there")
-      }
+    guard draft.files.sql == nil else { return }
+    if draft.files.sparkSQL != nil {
+      draft.reader.fail(
+        .badLayout, "\(name).spark.sql without the \(name).sql that it translates",
+        at: draft.tree.mark)
+    } else if model.operator == nil && model.kind != .operator {
+      draft.reader.fail(
+        .badLayout, "no \(name).sql beside this file", at: draft.tree.mark,
+        advice: "'kind: \(model.kind.rawValue)' takes its rows from one SELECT there")
     }
   }
 

@@ -1,0 +1,136 @@
+import Core
+import Kernels
+import Lake
+import Operators
+import Project
+
+/// Which ID each file of a batch gets (rule 32), and which files get none.
+struct DocumentNumbers {
+  /// A file that has no number of its own.
+  struct Misfit {
+    var file: LoggedFile
+    /// `no_number`, `duplicate_number`.
+    var reason: String
+    /// A clause that completes "the file …".
+    var message: String
+  }
+
+  /// In the order of the files given, without the misfits.
+  var numbered: [(file: LoggedFile, id: UInt32)] = []
+  var misfits: [Misfit] = []
+  /// The ID that the next document gets, where they are assigned.
+  var next: Int64
+
+  /// The number that a file's name is: without folders, and without all extensions. Nil where it is
+  /// none, or none of 32 bits.
+  static func number(of key: String) -> UInt32? {
+    var name = key.utf8[...]
+    if let slash = name.lastIndex(of: UInt8(ascii: "/")) {
+      name = name[name.index(after: slash)...]
+    }
+    if let dot = name.firstIndex(of: UInt8(ascii: ".")) { name = name[..<dot] }
+    guard !name.isEmpty else { return nil }
+    var value: UInt64 = 0
+    for byte in name {
+      guard (48...57).contains(byte) else { return nil }
+      value = value * 10 + UInt64(byte - 48)
+      guard value <= UInt64(UInt32.max) else { return nil }
+    }
+    return UInt32(value)
+  }
+
+  /// How a new index numbers its documents.
+  ///
+  /// - Parameter files: All files of the collection.
+  static func numbering(
+    _ wanted: WordIndexSettings.DocumentID, for files: some Sequence<LoggedFile>
+  ) -> IndexManifest.Numbering {
+    switch wanted {
+    case .number: return .number
+    case .assigned: return .assigned
+    case .auto:
+      var known = Set<UInt32>()
+      for file in files {
+        guard let number = number(of: file.key), known.insert(number).inserted else {
+          return .assigned
+        }
+      }
+      return .number
+    }
+  }
+
+  /// Numbers files by their names.
+  ///
+  /// - Parameters:
+  ///   - owner: The file that has a number already and keeps it, other than those of `files`.
+  ///   - refusesDuplicates: Two files of one number are an error, not a misfit.
+  /// - Throws: `PipelineError` `.duplicateNumber`.
+  static func byName(
+    _ files: [LoggedFile], refusesDuplicates: Bool, place: Place,
+    owner: ([UInt32]) throws -> [String?]
+  ) throws -> DocumentNumbers {
+    var result = DocumentNumbers(next: 1)
+    var numbered: [(file: LoggedFile, id: UInt32)] = []
+    for file in files {
+      guard let number = number(of: file.key) else {
+        result.misfits.append(
+          Misfit(
+            file: file, reason: "no_number",
+            message: "has no number from 0 to \(UInt32.max) for its name, and the index numbers "
+              + "its documents by their files' names"))
+        continue
+      }
+      numbered.append((file, number))
+    }
+    let owners = try owner(numbered.map(\.id))
+    var known: [UInt32: String] = [:]
+    known.reserveCapacity(numbered.count)
+    for (entry, owner) in zip(numbered, owners) {
+      guard let other = owner ?? known[entry.id] else {
+        known[entry.id] = entry.file.key
+        result.numbered.append(entry)
+        continue
+      }
+      guard !refusesDuplicates else {
+        throw PipelineError(
+          .duplicateNumber,
+          "two files have the number \(entry.id): '\(other)' and '\(entry.file.key)'", at: place,
+          advice: "rename one of them, or write 'doc_id: assigned'", exitCode: 1)
+      }
+      result.misfits.append(
+        Misfit(
+          file: entry.file, reason: "duplicate_number",
+          message: "has the number \(entry.id), which '\(other)' has already"))
+    }
+    return result
+  }
+
+  /// Gives numbers one after the other to files that have none yet.
+  ///
+  /// - Parameter known: Of each file, the number it has.
+  static func assigned(
+    _ files: [LoggedFile], known: [UInt32?], next: Int64, place: Place
+  ) throws -> DocumentNumbers {
+    var result = DocumentNumbers(next: next)
+    result.numbered.reserveCapacity(files.count)
+    for (file, number) in zip(files, known) {
+      if let number {
+        result.numbered.append((file, number))
+        continue
+      }
+      guard let fresh = UInt32(exactly: result.next) else {
+        throw PipelineError(
+          .duplicateNumber, "the index has used all \(UInt32.max) numbers of documents", at: place,
+          advice: "split the collection into several pipelines", exitCode: 1)
+      }
+      result.numbered.append((file, fresh))
+      result.next += 1
+    }
+    return result
+  }
+}
+
+extension Failure.Code where Domain == PipelineDomain {
+  /// Files whose names are to number them have the same number, or there is none left.
+  public static var duplicateNumber: Self { .init(rawValue: "duplicateNumber") }
+}

@@ -1,0 +1,383 @@
+import Core
+import Formats
+import Kernels
+import Lake
+import Operators
+import Project
+import Stores
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What one commit of an index takes in: files that came or changed, and files that are gone.
+struct IndexBatch {
+  let delta: Delta
+  private let run: IndexRun
+  private let settings: WordIndexSettings
+  private let source: Source
+  private let text: Source.Text
+  private let sourceKey: Survey.SourceKey
+
+  /// What was made of the files, whatever the index looks like when it is published.
+  struct Built {
+    var numbering: IndexManifest.Numbering
+    var nextDocumentID: Int64
+    /// Nil where no file is left.
+    var segment: IndexChange.Built?
+  }
+
+  /// - Throws: `PipelineError` `.unavailable` for an input that is no text.
+  init(_ run: IndexRun, _ settings: WordIndexSettings, _ delta: Delta) throws {
+    guard case .files(let key, _) = delta.origin,
+      let source = run.workspace.project[pipeline: key.pipeline]?[source: key.source],
+      case .text(let text) = source.format
+    else {
+      throw PipelineError(
+        .unavailable, "'word_index' reads sources of text, which '\(settings.input)' is not",
+        at: Place(model: run.unit.label), advice: "give it a source with 'format: text'",
+        exitCode: 2)
+    }
+    self.run = run
+    self.settings = settings
+    self.delta = delta
+    self.source = source
+    self.text = text
+    sourceKey = key
+  }
+
+  private var workspace: Workspace { run.workspace }
+  private var cancellation: Cancellation { run.cancellation }
+  private var place: Place { Place(model: run.unit.label) }
+
+  /// What quarantine calls the batch.
+  var position: String {
+    if case .log(let number, _) = delta.position { "\(number)" } else { "full" }
+  }
+
+  // MARK: - Building
+
+  /// Numbers the files, and builds a segment of those that are text.
+  ///
+  /// - Parameter rejects: Gets the others, where they are set aside.
+  func build(
+    _ base: IndexBase, _ rejects: RejectLog, _ result: inout UnitResult
+  ) throws -> Built {
+    let numbering = base.numbering(settings, isRebuild: delta.isRebuild) {
+      DocumentNumbers.numbering($0, for: state.files)
+    }
+    let numbers = try number(delta.files, numbering, base)
+    var built = Built(numbering: numbering, nextDocumentID: numbers.next)
+    let (documents, copies) = try documents(of: numbers, rejects, &result)
+    guard !documents.isEmpty else { return built }
+    let name = IndexStore.freshName(run: run.run.id)
+    let path = try workspace.scratchFile()
+    let outcome = try timed("compute", &result) {
+      try builder.build(
+        documents, sequence: base.manifest?.nextSequence ?? 1, to: path,
+        progress: { [label = run.unit.label, progress = workspace.context.progress] in
+          progress.report(task: label, step: "index", done: $0, total: $1)
+        })
+    }
+    do {
+      try withExtendedLifetime(copies) {
+        try expectUnchanged(documents)
+        try setAside(
+          outcome.rejected.map { (documents[$0.index], $0.reason, $0.message) }, rejects, &result)
+      }
+      result.rowCount += Int64(outcome.segment?.documentCount ?? 0)
+      built.segment = try outcome.segment.map { summary in
+        IndexChange.Built(
+          name: name, path: path, summary: summary,
+          reader: try SegmentReader(MappedSegment(path: path)))
+      }
+      return built
+    } catch {
+      unlink(path)
+      throw error
+    }
+  }
+
+  /// All files, numbered as in a new index, for who reads them otherwise.
+  func documents(
+    _ rejects: RejectLog, _ result: inout UnitResult
+  ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
+    let numbering = DocumentNumbers.numbering(settings.documentID, for: state.files)
+    let none = IndexBase(manifest: nil, open: OpenIndex(run.lake.index(run.unit.id)))
+    let numbers = try number(delta.files, numbering, none)
+    return try documents(of: numbers, rejects, &result)
+  }
+
+  /// Brings the numbered files here, and sets the others aside.
+  private func documents(
+    of numbers: DocumentNumbers, _ rejects: RejectLog, _ result: inout UnitResult
+  ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
+    result.rowsRead += Int64(delta.files.count)
+    result.bytesRead += delta.files.reduce(0) { $0 + max(0, $1.byteCount) }
+    for misfit in numbers.misfits {
+      try setAside(
+        misfit.file.key, nil, misfit.file.byteCount, misfit.reason, misfit.message, .quarantine,
+        rejects, &result)
+    }
+    let fetched = try timed("fetch", &result) { try fetch(numbers.numbered.map(\.file)) }
+    let documents = zip(numbers.numbered, fetched).map { entry, copy in
+      IndexDocument(
+        id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
+        path: copy.path)
+    }
+    return (documents, fetched.compactMap(\.copy))
+  }
+
+  func removeScratch(_ built: Built) {
+    if let path = built.segment?.path { unlink(path) }
+  }
+
+  private var state: LogState { run.survey.sources[sourceKey]?.state ?? .empty }
+
+  var format: TextFormat {
+    TextFormat(
+      compression: source.compression.kernel, encoding: text.encoding.kernel,
+      fallbackEncoding: text.fallbackEncoding?.kernel, rejectsBinary: true)
+  }
+
+  private var builder: IndexBuilder {
+    let engine = workspace.project.engine
+    return IndexBuilder(
+      tokenizer: settings.tokenizer.operatorSettings, format: format, threads: engine.threads,
+      memoryByteCount: Int(engine.memoryBytes ?? 4 << 30),
+      spillFolder: { [workspace] in try workspace.scratchFolder() }, cancellation: cancellation)
+  }
+
+  private func number(
+    _ files: [LoggedFile], _ numbering: IndexManifest.Numbering, _ base: IndexBase
+  ) throws -> DocumentNumbers {
+    switch numbering {
+    case .number:
+      let gone = Set(delta.gone)
+      return try DocumentNumbers.byName(
+        files, refusesDuplicates: settings.documentID == .number, place: place
+      ) { ids in
+        // After a rebuild, nothing of before counts.
+        guard !delta.isRebuild else { return ids.map { _ in nil } }
+        return try base.documents(ids: ids).map { found in
+          found.map(\.document.key).flatMap { gone.contains($0) ? nil : $0 }
+        }
+      }
+    case .assigned:
+      let known = try base.documents(keys: files.map(\.key)).map { $0?.document.id }
+      return try DocumentNumbers.assigned(
+        files, known: known, next: base.manifest?.nextDocumentID ?? 1, place: place)
+    }
+  }
+
+  // MARK: - Files
+
+  private struct LocalDocument: Sendable {
+    var path: String
+    var byteCount: Int64
+    /// Keeps a fetched object from being evicted.
+    var copy: LocalCopy?
+  }
+
+  /// Brings objects here, many at a time; files of this machine are read where they are.
+  private func fetch(_ files: [LoggedFile]) throws -> [LocalDocument] {
+    let total = files.reduce(0) { $0 + max(0, $1.byteCount) }
+    let tally = ByteTally(total) {
+      [progress = workspace.context.progress, label = run.unit.label] in
+      progress.report(task: label, step: "fetch", done: $0, total: total)
+    }
+    let source = (pipeline: sourceKey.pipeline, name: sourceKey.source)
+    return try concurrently(files, limit: files.count < 100 ? 4 : 16) {
+      [workspace, cancellation] file in
+      if let path = workspace.addresses.localPath(of: file) {
+        return LocalDocument(path: path, byteCount: file.byteCount)
+      }
+      let (store, object) = try workspace.locate(file, of: source.name, in: source.pipeline)
+      if let path = store.localPath(object.key), object.byteCount >= 0 {
+        // Its version is looked at once it has been read.
+        return LocalDocument(path: path, byteCount: object.byteCount)
+      }
+      let copy = try workspace.cache.fetch(object, from: store, cancellation: cancellation)
+      tally.add(max(0, file.byteCount))
+      var byteCount = file.byteCount
+      if byteCount < 0 {
+        let (store, key) = try workspace.opener.locate(copy.path)
+        byteCount = try store.head(key)?.byteCount ?? 0
+      }
+      return LocalDocument(path: copy.path, byteCount: byteCount, copy: copy)
+    }.map { try $0.get() }
+  }
+
+  /// Rule 2: what was read where it lies must still be the version in the log.
+  func expectUnchanged(_ documents: [IndexDocument]) throws {
+    guard !source.isLanded else { return }
+    let root = LocalStore(root: "/")
+    let results = concurrently(documents, limit: 2) { [workspace] document in
+      let address = workspace.addresses.address(of: document.key)
+      guard address.utf8.first == UInt8(ascii: "/") else { return }
+      let current = try root.head(String(address.dropFirst()))
+      guard current?.version == Version(document.version) else {
+        throw StoreError(
+          .changed, "the file was changed while it was read",
+          at: Place(file: workspace.addresses.address(of: document.key)),
+          advice: "run again; write new files under new names")
+      }
+    }
+    for result in results { try result.get() }
+  }
+
+  /// Documents that are none.
+  func setAside(
+    _ rejected: [(document: IndexDocument, reason: String, message: String)],
+    _ rejects: RejectLog, _ result: inout UnitResult
+  ) throws {
+    for (document, reason, message) in rejected {
+      try setAside(
+        document.key, document.path, document.size, reason, message,
+        reason == "binary" ? text.binary : source.malformed, rejects, &result)
+    }
+  }
+
+  private func setAside(
+    _ key: String, _ path: String?, _ byteCount: Int64, _ reason: String, _ message: String,
+    _ policy: Source.Misfit, _ rejects: RejectLog, _ result: inout UnitResult
+  ) throws {
+    switch policy {
+    case .fail:
+      throw FormatError(
+        .malformed, "the file \(message)",
+        at: Place(file: workspace.addresses.address(of: key)),
+        advice: "correct it, or set such files aside with "
+          + (reason == "binary" ? "'binary: quarantine'" : "'malformed: quarantine'"))
+    case .drop: result.dropped += 1
+    case .quarantine:
+      result.quarantined += 1
+      let start = path.map { IndexBatch.start(of: $0) } ?? Array(message.utf8)
+      try rejects.append(
+        rule: "malformed:\(reason)", file: key, row: 1, text: start,
+        byteCount: path == nil ? nil : Int(max(0, byteCount)))
+    }
+  }
+
+  /// What a rejected file begins with, so that people can see what it is.
+  private static func start(of path: String) -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return [] }
+    defer { close(file) }
+    return [UInt8](unsafeUninitializedCapacity: 1024) { buffer, count in
+      count = max(0, read(file, buffer.baseAddress, buffer.count))
+    }
+  }
+
+  // MARK: - The next version
+
+  /// What the index becomes.
+  func change(_ base: IndexBase, _ built: Built) throws -> IndexChange {
+    var change = IndexChange(
+      base.manifest
+        ?? IndexManifest(
+          version: 0, written: workspace.context.clock.now(), consumption: Consumption(),
+          numbering: built.numbering, tokenizer: ""))
+    change.manifest.numbering = built.numbering
+    change.manifest.tokenizer = settings.tokenizer.operatorSettings.canonicalText
+    change.manifest.nextDocumentID = built.nextDocumentID
+    try bury(base, &change)
+    if let segment = built.segment { try change.add(segment, base.open) }
+    try change.merge(
+      base.open, run: run.run.id, policy: MergePolicy(), cancellation: cancellation,
+      scratch: { try workspace.scratchFile() })
+    change.manifest.consumption = try consumption(base.manifest?.consumption)
+    return change
+  }
+
+  /// What is gone or has changed counts no more where it was.
+  private func bury(_ base: IndexBase, _ change: inout IndexChange) throws {
+    if delta.isRebuild {
+      // The words stay, with their numbers.
+      for (index, segment) in base.segments.enumerated() where segment.liveCount > 0 {
+        try change.bury(base.allIDs(of: segment), inSegment: index, base.open)
+      }
+      return
+    }
+    guard !base.segments.isEmpty else { return }
+    // Also what is new: a file that is taken in again must not count twice.
+    let keys = Set(delta.present + delta.gone).sorted {
+      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    }
+    var gone: [Int: [UInt32]] = [:]
+    for case let found? in try base.documents(keys: keys) {
+      gone[found.segment, default: []].append(found.document.id)
+    }
+    for (index, ids) in gone.sorted(by: { $0.key < $1.key }) {
+      try change.bury(ids, inSegment: index, base.open)
+    }
+  }
+
+  /// What will have been consumed.
+  func consumption(_ base: Consumption?) throws -> Consumption {
+    var next = base ?? Consumption()
+    next.run = run.run.id.rawValue
+    next.definition = ConsumedDefinition(
+      fingerprint: run.unit.fingerprint, queries: try run.survey.queries(besides: run.unit.node))
+    next.inputs = run.unit.inputs.positions
+    next.pending = []
+    return next
+  }
+}
+
+extension Addresses {
+  /// Where a file of this machine is; nil for others, for landed copies, and where its size is not
+  /// known.
+  fileprivate func localPath(of file: LoggedFile) -> String? {
+    guard file.landed == nil, file.byteCount >= 0 else { return nil }
+    let address = address(of: file.key)
+    return address.utf8.first == UInt8(ascii: "/") ? address : nil
+  }
+}
+
+/// Adds up bytes from several threads.
+private final class ByteTally: Sendable {
+  private let done: Mutex<Int64>
+  private let report: @Sendable (Int64) -> Void
+
+  init(_ total: Int64, report: @escaping @Sendable (Int64) -> Void) {
+    done = Mutex(0)
+    self.report = report
+  }
+
+  func add(_ count: Int64) {
+    report(
+      done.withLock { done in
+        done += count
+        return done
+      })
+  }
+}
+
+extension IndexBase {
+  /// How documents are numbered: as they have been, and anew where the index is.
+  fileprivate func numbering(
+    _ settings: WordIndexSettings, isRebuild: Bool,
+    fresh: (WordIndexSettings.DocumentID) -> IndexManifest.Numbering
+  ) -> IndexManifest.Numbering {
+    guard let manifest, !isRebuild else { return fresh(settings.documentID) }
+    return manifest.numbering
+  }
+}
+
+extension WordIndexSettings.Tokenizer {
+  /// In the operator's words.
+  var operatorSettings: TokenizerSettings {
+    var settings = TokenizerSettings()
+    settings.words = TokenizerSettings.Words(rawValue: words.rawValue)!
+    settings.letterCase = TokenizerSettings.LetterCase(rawValue: letterCase.rawValue)!
+    settings.accents = TokenizerSettings.Accents(rawValue: accents.rawValue)!
+    settings.minimumLength = minimumLength
+    settings.maximumLength = maximumLength
+    settings.stopWords = stopWords
+    return settings
+  }
+}

@@ -1,0 +1,151 @@
+import Core
+import Lake
+import Operators
+
+/// The next version of an index, made but not published: its manifest, and the files that it names
+/// and that are not in the lake yet.
+struct IndexChange {
+  var manifest: IndexManifest
+  /// To be put into the lake before the manifest, by name.
+  var files: [(name: String, content: Content)] = []
+  /// Segments that went into others.
+  var merged = 0
+
+  enum Content {
+    case bytes([UInt8])
+    /// On this machine.
+    case file(String)
+  }
+
+  /// A segment that was built from the files of a batch.
+  struct Built {
+    var name: String
+    var path: String
+    var summary: SegmentSummary
+    var reader: SegmentReader
+  }
+
+  /// - Parameter manifest: What it becomes where nothing else is said: the version before, or an
+  ///   empty one.
+  init(_ manifest: IndexManifest) { self.manifest = manifest }
+
+  /// Says that documents of a segment count no more.
+  mutating func bury(
+    _ ids: [UInt32], inSegment index: Int, _ open: OpenIndex
+  ) throws {
+    guard !ids.isEmpty else { return }
+    let segment = manifest.segments[index]
+    let dead = try open.dead(segment).union(DeadDocuments(ids))
+    let name = IndexStore.freshName(ofDeadIn: segment)
+    let bytes = dead.bytes
+    files.append((name, .bytes(bytes)))
+    manifest.segments[index].dead = .init(name: name, byteCount: Int64(bytes.count))
+    manifest.segments[index].deadCount = dead.count
+  }
+
+  /// Adds a built segment: its new words get IDs.
+  mutating func add(_ built: Built, _ open: OpenIndex) throws {
+    let existing = try manifest.segments.map { segment in
+      (reader: try open.reader(segment), ids: try open.wordIDs(segment))
+    }
+    let (ids, next) = try WordIDs.assign(
+      built.reader, existing: existing, next: manifest.nextWordID)
+    open.insert(built.name, built.reader, ids)
+    manifest.nextWordID = next
+    manifest.nextSequence = built.summary.sequence + 1
+    add(built.name, built.summary, ids, at: built.path, wordIDLimit: next)
+  }
+
+  private mutating func add(
+    _ name: String, _ summary: SegmentSummary, _ ids: WordIDs, at path: String, wordIDLimit: Int64
+  ) {
+    let bytes = ids.bytes
+    files.append(("\(name).segment", .file(path)))
+    files.append(("\(name).words", .bytes(bytes)))
+    manifest.segments.append(
+      IndexManifest.Segment(
+        name: name, sequence: summary.sequence, documentCount: summary.documentCount,
+        wordCount: summary.wordCount, postingCount: summary.postingCount,
+        tokenCount: summary.tokenCount,
+        file: .init(name: "\(name).segment", byteCount: summary.byteCount),
+        checksum: summary.checksum,
+        wordIDs: .init(name: "\(name).words", byteCount: Int64(bytes.count)),
+        wordIDLimit: wordIDLimit))
+    manifest.segments.sort { $0.sequence < $1.sequence }
+  }
+
+  /// Merges what the policy says is worth merging.
+  ///
+  /// - Parameter scratch: Makes the name of a file that is not there yet.
+  mutating func merge(
+    _ open: OpenIndex, run: RunID, policy: MergePolicy, cancellation: Cancellation,
+    scratch: () throws -> String
+  ) throws {
+    let groups = try groups(open, policy)
+    var gone = Set<String>()
+    var made = manifest
+    var change = self
+    for group in groups {
+      try cancellation.check()
+      let segments = group.map { manifest.segments[$0] }
+      let inputs = try segments.map { segment in
+        LiveSegment(
+          reader: try open.reader(segment), wordIDs: try open.wordIDs(segment),
+          dead: try dead(of: segment, open))
+      }
+      let path = try scratch()
+      let (summary, ids) = try SegmentMerger(cancellation: cancellation).merge(inputs, to: path)
+      let name = IndexStore.freshName(run: run)
+      open.insert(name, try SegmentReader(MappedSegment(path: path)), ids)
+      gone.formUnion(segments.map(\.name))
+      change.manifest = made
+      change.manifest.segments.removeAll { gone.contains($0.name) }
+      change.add(
+        name, summary, ids, at: path, wordIDLimit: segments.map(\.wordIDLimit).max() ?? 1)
+      change.merged += group.count
+      made = change.manifest
+    }
+    // What was made for a segment that went into another is not needed.
+    let needed = Set(change.manifest.segments.flatMap(\.files).map(\.name))
+    change.files.removeAll { !needed.contains($0.name) }
+    self = change
+  }
+
+  /// Segments that are worth merging. A changed tokenizer leaves segments behind of which only the
+  /// words and their IDs count; they stay among themselves.
+  private func groups(_ open: OpenIndex, _ policy: MergePolicy) throws -> [[Int]] {
+    let tokenizers = try manifest.segments.map { try open.reader($0).summary.tokenizer }
+    return Set(tokenizers).sorted().flatMap { tokenizer in
+      let members = tokenizers.indices.filter { tokenizers[$0] == tokenizer }
+      return policy.merges(
+        members.map { manifest.segments[$0] }.map {
+          MergePolicy.Candidate(
+            documentCount: $0.documentCount, deadCount: $0.deadCount, byteCount: $0.file.byteCount)
+        }
+      ).map { $0.map { members[$0] } }
+    }
+  }
+
+  /// Which of a segment's documents are dead in this version.
+  func dead(of segment: IndexManifest.Segment, _ open: OpenIndex) throws -> DeadDocuments {
+    guard let file = segment.dead else { return DeadDocuments() }
+    if case .bytes(let bytes)? = files.first(where: { $0.name == file.name })?.content {
+      return try DeadDocuments(bytes: bytes, name: file.name)
+    }
+    return try open.dead(segment)
+  }
+
+  /// Puts the files into the lake. Nothing names them yet.
+  func upload(to index: IndexStore) throws {
+    for (name, content) in files {
+      switch content {
+      case .bytes(let bytes): _ = try index.put(name, .bytes(bytes))
+      case .file(let path): _ = try index.put(name, .file(path: path))
+      }
+    }
+  }
+
+  func discard(from index: IndexStore) throws {
+    try index.discard(files.map { .init(name: $0.name, byteCount: 0) })
+  }
+}

@@ -1,0 +1,313 @@
+import Auditing
+import Core
+import Engines
+import Lake
+import Operators
+import Project
+
+/// The three tables of an index, as files that follow its manifest (rule 16).
+///
+/// Each data file of `documents` and `postings` holds the rows of one segment and says in its path of
+/// which; what a table lacks and what it has too much then follows from the manifest alone, whatever
+/// version the table is at. `words` only grows.
+struct IndexTables {
+  let workspace: Workspace
+  let model: Model
+  let run: ActiveRun
+
+  private var lake: Lake { workspace.lake }
+
+  /// The tables in the order in which they are published.
+  static func ids(of model: Model) -> [TableID] {
+    WordIndexSettings.tables.map { TableID(model.pipeline, $0.name) }
+  }
+
+  /// What one table gets.
+  struct Staged {
+    var id: TableID
+    var schema: Schema
+    /// What the table's files must be, by label; those of it that were written for this, with files.
+    var wanted: Set<String>
+    var written: [String: [DataFile]]
+    /// Of `words`: the rows there were, which the written ones follow.
+    var rowsBefore: Int64?
+
+    var files: [DataFile] { written.values.flatMap { $0 } }
+  }
+
+  // MARK: - Staging
+
+  /// Writes what the tables lack of a version of the index.
+  ///
+  /// - Parameter change: The version, whose new files need not be in the lake yet.
+  func stage(_ change: IndexChange, _ open: OpenIndex) throws -> [Staged] {
+    let jobs = WordIndexSettings.tables.map(\.name)
+    let results = concurrently(jobs, limit: jobs.count) { name in
+      let id = TableID(model.pipeline, name)
+      let table = try lake.catalog.load(id)
+      return switch name {
+      case "words": try words(id, table, change, open)
+      case "documents": try documents(id, table, change, open)
+      default: try postings(id, table, change, open)
+      }
+    }
+    do {
+      return try results.map { try $0.get() }
+    } catch {
+      discard(results.compactMap { try? $0.get() })
+      throw error
+    }
+  }
+
+  func discard(_ staged: [Staged]) { try? lake.publisher.discard(staged.flatMap(\.files)) }
+
+  private func schema(_ id: TableID, _ table: Table?) throws -> Schema {
+    let output = model.outputs.first { $0.name == id.model }
+    return try Table.schema(
+      for: output?.columns ?? Schema([]), over: table, replacesAllRows: false)
+  }
+
+  private func words(
+    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+  ) throws -> Staged {
+    let present = try wordCount(of: table)
+    let schema = try schema(id, table)
+    var staged = Staged(id: id, schema: schema, wanted: [], written: [:], rowsBefore: present)
+    let first = present + 1
+    guard first < change.manifest.nextWordID else { return staged }
+    let sources = try change.manifest.segments.filter { $0.wordIDLimit > first }.map { segment in
+      SegmentRows.words(try open.reader(segment), try open.wordIDs(segment), from: first)
+    }
+    // New words of one batch come by their IDs. Where the table is behind by more than that, a word
+    // may also be in several segments.
+    let isNext = sources.count == 1 && (table?.indexVersion ?? 0) >= change.manifest.version
+    let names = sources.indices.map { "s\($0)" }
+    let query = Query(
+      sql: sources.count == 1
+        ? "SELECT word_id, word FROM s0"
+        : "SELECT word_id, any_value(word) AS word FROM ("
+          + names.map { "SELECT * FROM \($0)" }.joined(separator: " UNION ALL ")
+          + ") GROUP BY word_id",
+      inputs: Dictionary(uniqueKeysWithValues: zip(names, sources.map { .batches($0) })),
+      label: id.description)
+    staged.written[""] = try compute(
+      query, schema, id, part: "words", sort: isNext ? [] : [.init("word_id")])
+    return staged
+  }
+
+  /// How many words of the index a table has. Their IDs are dense from 1: the number of rows is the
+  /// greatest of them. The twin's are not the index's.
+  private func wordCount(of table: Table?) throws -> Int64 {
+    guard let table, (table.indexVersion ?? 0) > 0 else { return 0 }
+    return try table.dataFiles().reduce(0) { $0 + $1.rowCount }
+  }
+
+  /// Writes all rows of a table by SQL.
+  func stageTwin(
+    _ name: String, _ sql: String, _ inputs: [String: Query.Input]
+  ) throws -> Staged {
+    let id = TableID(model.pipeline, name)
+    let schema = try schema(id, try lake.catalog.load(id))
+    let query = Query(sql: sql, inputs: inputs, label: id.description)
+    let files = try compute(
+      query, schema, id, part: "twin", sort: sort(of: id).map { .init($0.column) })
+    return Staged(id: id, schema: schema, wanted: [""], written: ["": files], rowsBefore: nil)
+  }
+
+  private func documents(
+    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+  ) throws -> Staged {
+    try parts(id, table, change) { segment in
+      let dead = try change.dead(of: segment, open)
+      return [SegmentRows.documents(try open.reader(segment), except: dead)]
+    }
+  }
+
+  private func postings(
+    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+  ) throws -> Staged {
+    try parts(id, table, change) { segment in
+      try SegmentRows.postings(
+        open.reader(segment), try open.wordIDs(segment),
+        parts: segment.postingCount < 100_000 ? 1 : workspace.project.engine.threads)
+    }
+  }
+
+  /// Writes the rows of segments whose files the table has not.
+  private func parts(
+    _ id: TableID, _ table: Table?, _ change: IndexChange,
+    rows: (IndexManifest.Segment) throws -> [any BatchSource]
+  ) throws -> Staged {
+    let segments = change.manifest.segments.filter { $0.liveCount > 0 }
+    let schema = try schema(id, table)
+    var staged = Staged(
+      id: id, schema: schema, wanted: Set(segments.map { label($0, id) }), written: [:])
+    let present = Set(try table?.dataFiles().map { label(of: $0, id) } ?? [])
+    for segment in segments {
+      let label = label(segment, id)
+      guard !present.contains(label) else { continue }
+      do {
+        staged.written[label] = try concurrently(rows(segment), limit: 8) { source in
+          try compute(
+            Query(sql: "SELECT * FROM rows", inputs: ["rows": .batches(source)], label: "\(id)"),
+            schema, id, part: label, sort: [])
+        }.flatMap { try $0.get() }
+      } catch {
+        discard([staged])
+        throw error
+      }
+    }
+    return staged
+  }
+
+  private func compute(
+    _ query: Query, _ schema: Schema, _ id: TableID, part: String, sort: [Output.SortKey]
+  ) throws -> [DataFile] {
+    try workspace.engine.compute(
+      query,
+      into: Output(
+        schema: schema, location: lake.staging(id, run: run.id, part: part), sort: sort),
+      cancellation: workspace.context.cancellation, progress: { _ in })
+  }
+
+  // MARK: - Labels
+
+  /// What says in a file's path whose rows it holds: of `documents`, those of a segment without its
+  /// dead; of `postings`, those of the segment as it is.
+  private func label(_ segment: IndexManifest.Segment, _ id: TableID) -> String {
+    guard id.model == "documents", let dead = segment.dead else { return segment.name }
+    return String(dead.name.dropLast(".dead".count))
+  }
+
+  /// `""` for a file that nobody here has written.
+  private func label(of file: DataFile, _ id: TableID) -> String {
+    let parts = file.path.split(separator: "/")
+    return parts.count < 2 ? "" : String(parts[parts.count - 2])
+  }
+
+  // MARK: - Checks
+
+  /// Audits what would be published.
+  func audit(_ staged: [Staged]) throws -> [AuditResult] {
+    try staged.compactMap { staged in
+      guard let output = model.outputs.first(where: { $0.name == staged.id.model }),
+        !output.checks.isEmpty
+      else { return nil }
+      let audit = try Audit(
+        checks: output.checks, schema: staged.schema, label: staged.id.description)
+      var current: [DataFile] = []
+      if audit.hasTableScope, let table = try lake.catalog.load(staged.id) {
+        current = try kept(staged, table)
+      }
+      return try audit.run(
+        staged: staged.files, current: current, engine: workspace.engine,
+        cancellation: workspace.context.cancellation)
+    }
+  }
+
+  private func kept(_ staged: Staged, _ table: Table) throws -> [DataFile] {
+    let files = try table.dataFiles()
+    guard staged.rowsBefore == nil else { return files }
+    return files.filter { staged.wanted.contains(label(of: $0, staged.id)) }
+  }
+
+  // MARK: - Publishing
+
+  /// Publishes the tables, one after the other, each naming the manifest's version.
+  ///
+  /// - Returns: Whether any of them changed.
+  /// - Throws: `LakeError` `.conflict` where a table is not as it was when the rows were written.
+  func publish(
+    _ staged: [Staged], _ manifest: IndexManifest, cancellation: Cancellation
+  ) throws -> Bool {
+    try publish(staged, cancellation) { try decide($0, $1, manifest) }
+  }
+
+  /// Publishes tables that follow no index: all their rows are new.
+  func publishTwin(
+    _ staged: [Staged], _ consumption: Consumption, cancellation: Cancellation
+  ) throws {
+    _ = try publish(staged, cancellation) { staged, _ in
+      .apply(publication(staged, version: 0, removal: .all, consumption))
+    }
+  }
+
+  private func publish(
+    _ staged: [Staged], _ cancellation: Cancellation,
+    decide: (Staged, Table?) throws -> Decision
+  ) throws -> Bool {
+    var isChanged = false
+    for (place, table) in staged.enumerated() {
+      do {
+        try run.renewIfDue()
+        let outcome = try lake.publisher.publish(
+          table.id, staged: table.files, run: run, rebuilds: true, cancellation: cancellation
+        ) { base, _ in try decide(table, base) }
+        if case .published = outcome { isChanged = true }
+      } catch {
+        // A commit whose outcome is unknown may name its files.
+        if (error as? LakeError)?.code != .ambiguous { discard([table]) }
+        discard(Array(staged[(place + 1)...]))
+        throw error
+      }
+    }
+    return isChanged
+  }
+
+  private func decide(
+    _ staged: Staged, _ base: Table?, _ manifest: IndexManifest
+  ) throws -> Decision {
+    if let version = base?.indexVersion, version >= manifest.version { return .alreadyApplied }
+    var removal = TableUpdate.Removal.none
+    if let before = staged.rowsBefore {
+      guard try wordCount(of: base) == before else { throw overtaken(staged.id) }
+      if before == 0 { removal = .all }
+    } else {
+      let present = try base?.dataFiles() ?? []
+      let labels = Set(present.map { label(of: $0, staged.id) })
+      guard staged.wanted.subtracting(labels) == Set(staged.written.keys) else {
+        throw overtaken(staged.id)
+      }
+      removal = .files(
+        present.filter { !staged.wanted.contains(label(of: $0, staged.id)) }.map(\.path))
+    }
+    return .apply(
+      publication(staged, version: manifest.version, removal: removal, manifest.consumption))
+  }
+
+  private func publication(
+    _ staged: Staged, version: Int, removal: TableUpdate.Removal, _ consumption: Consumption
+  ) -> Publication {
+    var update = TableUpdate(
+      schema: staged.schema, sort: sort(of: staged.id), added: staged.files, removal: removal,
+      time: workspace.context.clock.now())
+    update.summary[SummaryKey.index] = "\(version)"
+    update.properties[SummaryKey.index] = "\(version)"
+    var consumption = consumption
+    consumption.run = run.id.rawValue
+    return Publication(
+      update: update, consumption: consumption, changes: ChangeSet(isFull: true))
+  }
+
+  private func sort(of id: TableID) -> [SortColumn] {
+    switch id.model {
+    case "documents": [SortColumn("file")]
+    default: [SortColumn("word_id")]
+    }
+  }
+
+  private func overtaken(_ id: TableID) -> LakeError {
+    LakeError(
+      .conflict, "another run published meanwhile", at: Place(model: id.description),
+      advice: "run again")
+  }
+}
+
+extension Table {
+  /// Of a table that follows an index: the version of the index's manifest whose rows it has; 0
+  /// where they are the twin's.
+  var indexVersion: Int? {
+    let named = history().lazy.compactMap { $0[summary: SummaryKey.index] }.first
+    return (named ?? property(SummaryKey.index)).flatMap { Int($0) }
+  }
+}

@@ -1,0 +1,168 @@
+import Core
+import Kernels
+import Lake
+import Operators
+import Stores
+import Synchronization
+
+/// Opens the segments of an index: those of a lake on this machine are mapped, others are read by
+/// range. What has been opened once stays open.
+final class OpenIndex: Sendable {
+  let index: IndexStore
+  private let opened = Mutex<[String: Parts]>([:])
+
+  private struct Parts {
+    var reader: SegmentReader
+    var wordIDs: WordIDs?
+  }
+
+  init(_ index: IndexStore) { self.index = index }
+
+  /// The segment, and which of its documents count no more.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged`; `OperatorError` `.damaged`.
+  func live(_ segment: IndexManifest.Segment) throws -> LiveSegment {
+    LiveSegment(
+      reader: try reader(segment), wordIDs: try wordIDs(segment), dead: try dead(segment))
+  }
+
+  /// The same for searching, which asks for no IDs of words.
+  func searchable(_ segment: IndexManifest.Segment) throws -> LiveSegment {
+    LiveSegment(reader: try reader(segment), wordIDs: .none, dead: try dead(segment))
+  }
+
+  /// Takes in a segment that is on this machine already.
+  func insert(_ name: String, _ reader: SegmentReader, _ wordIDs: WordIDs) {
+    opened.withLock { $0[name] = Parts(reader: reader, wordIDs: wordIDs) }
+  }
+
+  func reader(_ segment: IndexManifest.Segment) throws -> SegmentReader {
+    if let parts = opened.withLock({ $0[segment.name] }) { return parts.reader }
+    let key = LakeLayout.indexFile(index.id, segment.file.name)
+    let name = index.store.uri(key)
+    let reader: SegmentReader
+    if let path = index.store.localPath(key) {
+      reader = try SegmentReader(MappedSegment(path: path, name: name))
+    } else {
+      reader = try SegmentReader(
+        StoredSegment(index.store, key, byteCount: segment.file.byteCount))
+    }
+    guard reader.summary.checksum == segment.checksum else {
+      throw LakeError(
+        .damaged, "the segment is not the one that the index names",
+        at: Place(file: name, model: index.id.description), advice: IndexStore.advice)
+    }
+    opened.withLock { $0[segment.name] = Parts(reader: reader, wordIDs: nil) }
+    return reader
+  }
+
+  func wordIDs(_ segment: IndexManifest.Segment) throws -> WordIDs {
+    if let ids = opened.withLock({ $0[segment.name]?.wordIDs }) { return ids }
+    let ids = try WordIDs(
+      bytes: index.get(segment.wordIDs),
+      name: index.store.uri(LakeLayout.indexFile(index.id, segment.wordIDs.name)))
+    opened.withLock { $0[segment.name]?.wordIDs = ids }
+    return ids
+  }
+
+  func dead(_ segment: IndexManifest.Segment) throws -> DeadDocuments {
+    guard let file = segment.dead else { return DeadDocuments() }
+    return try DeadDocuments(
+      bytes: index.get(file), name: index.store.uri(LakeLayout.indexFile(index.id, file.name)))
+  }
+}
+
+/// A segment in an object store, read by range in blocks, of which the newest are kept.
+///
+/// A search takes a few small reads that lie close together; asking a store for a little more at a
+/// time costs nothing beside the way there.
+final class StoredSegment: SegmentBytes {
+  let name: String
+  let byteCount: Int64
+  let isStable = false
+  private let store: any Store
+  private let key: String
+  private let kept = Mutex(Kept())
+  private static let blockByteCount: Int64 = 128 << 10
+  private static let keptBlockCount = 512
+
+  private struct Kept {
+    var blocks: [Int64: (bytes: [UInt8], use: Int)] = [:]
+    var clock = 0
+  }
+
+  init(_ store: any Store, _ key: String, byteCount: Int64) {
+    self.store = store
+    self.key = key
+    self.byteCount = byteCount
+    name = store.uri(key)
+  }
+
+  func read(_ range: Range<Int64>) throws -> SegmentPart {
+    let first = range.lowerBound / StoredSegment.blockByteCount
+    let last = max(first, (range.upperBound - 1) / StoredSegment.blockByteCount)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(range.count)
+    for (block, content) in try blocks(first...last) {
+      let start = block * StoredSegment.blockByteCount
+      let part = range.clamped(to: start..<start + Int64(content.count))
+      bytes += content[Int(part.lowerBound - start)..<Int(part.upperBound - start)]
+    }
+    guard bytes.count == range.count else {
+      throw LakeError(
+        .damaged, "the segment ends early", at: Place(file: name), advice: IndexStore.advice)
+    }
+    return SegmentPart(bytes)
+  }
+
+  /// The blocks, those that are not here yet fetched in one piece for each gap.
+  private func blocks(_ wanted: ClosedRange<Int64>) throws -> [(Int64, [UInt8])] {
+    var found = kept.withLock { kept in
+      kept.clock += 1
+      var found: [Int64: [UInt8]] = [:]
+      for block in wanted {
+        guard let bytes = kept.blocks[block]?.bytes else { continue }
+        kept.blocks[block]!.use = kept.clock
+        found[block] = bytes
+      }
+      return found
+    }
+    var block = wanted.lowerBound
+    while block <= wanted.upperBound {
+      guard found[block] == nil else {
+        block += 1
+        continue
+      }
+      var end = block
+      while end < wanted.upperBound && found[end + 1] == nil { end += 1 }
+      for (number, bytes) in try fetch(block...end) { found[number] = bytes }
+      block = end + 1
+    }
+    return wanted.map { ($0, found[$0] ?? []) }
+  }
+
+  private func fetch(_ wanted: ClosedRange<Int64>) throws -> [(Int64, [UInt8])] {
+    let size = StoredSegment.blockByteCount
+    let start = wanted.lowerBound * size
+    let range = start..<min(byteCount, (wanted.upperBound + 1) * size)
+    guard !range.isEmpty else { return [] }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(range.count)
+    _ = try store.read(key, range: range, ifMatch: nil, cancellation: .never) {
+      bytes.append(contentsOf: $0)
+    }
+    let fresh = wanted.map { block -> (Int64, [UInt8]) in
+      let from = min(bytes.count, Int(block * size - start))
+      return (block, Array(bytes[from..<min(bytes.count, from + Int(size))]))
+    }
+    kept.withLock { kept in
+      for (block, bytes) in fresh { kept.blocks[block] = (bytes, kept.clock) }
+      guard kept.blocks.count > StoredSegment.keptBlockCount else { return }
+      let oldest = kept.blocks.sorted { $0.value.use < $1.value.use }
+      for (block, _) in oldest.prefix(kept.blocks.count - StoredSegment.keptBlockCount / 2) {
+        kept.blocks[block] = nil
+      }
+    }
+    return fresh
+  }
+}
