@@ -58,6 +58,15 @@ import Testing
     },
     .init(line: "query -- --not-a-flag", verb: .query, operands: ["--not-a-flag"]),
     .init(line: "query --lake x -- --help", verb: .query, operands: ["--help"]) { $0.lake = "x" },
+    .init(
+      line: "search wordindex a --ranked --limit 5 --offset=40", verb: .search,
+      operands: ["wordindex", "a"]
+    ) {
+      $0.isRanked = true
+      $0.limit = 5
+      $0.offset = 40
+    },
+    .init(line: "search --count i q", verb: .search, operands: ["i", "q"]) { $0.isCount = true },
     .init(line: "history --limit 3 20240102", verb: .history, operands: ["20240102"]) {
       $0.limit = 3
     },
@@ -124,7 +133,10 @@ import Testing
       ),
       ("plan --force --event -", "--event and --force contradict each other"),
       ("run --event x --full-refresh", "--event and --full-refresh contradict each other"),
-      ("run --limit 3", "run takes no --limit; it belongs to history"),
+      ("run --limit 3", "run takes no --limit; it belongs to search, history"),
+      ("search wordindex", "search needs INDEX and QUERY"),
+      ("search wordindex a b", "search needs INDEX and QUERY; put quotes around the query"),
+      ("search i q --offset -1", "--offset '-1' is not a whole number of 0 or more"),
       ("history --force", "history takes no --force; it belongs to plan, run"),
       ("history a b", "history takes one RUN, not 2"),
       ("init a b", "init takes one DIR, not 2"),

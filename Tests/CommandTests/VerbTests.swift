@@ -29,6 +29,16 @@ final class FakeBackend: Backend {
   func query(_ sql: String, asOf: AsOf?, visit: (RowSet) throws -> Void) throws {
     try visit(rows)
   }
+  private(set) var searched: [SearchRequest] = []
+  func search(_ request: SearchRequest) throws -> SearchAnswer {
+    searched.append(request)
+    let hits = (0..<min(request.limit, 30)).map { number in
+      SearchAnswer.Hit(
+        documentID: request.offset + Int64(number), file: "texts/\(number).txt", byteCount: 10,
+        tokenCount: 2, score: request.isRanked ? 12.5 / Double(number + 1) : nil)
+    }
+    return SearchAnswer(index: "wordindex.index", version: 3, total: 1234, hits: hits)
+  }
   func history(limit: Int) throws -> [JSON] { Array(records.prefix(limit)) }
   func historyRecord(run: String) throws -> JSON {
     guard let record = records.first(where: { $0["run"]?.string?.hasPrefix(run) == true }) else {
@@ -63,6 +73,28 @@ final class FakeBackend: Backend {
 }
 
 @Suite("Verbs") struct VerbTests {
+  @Test("search writes names, or what programs read, and says how many there are")
+  func search() throws {
+    let backend = FakeBackend()
+    let (code, output, errors) = try perform("search wordindex sea --limit 2", on: backend)
+    #expect(code == 0 && output == "texts/0.txt\ntexts/1.txt\n")
+    #expect(errors.contains("1 to 2 of 1,234 documents; the next with --offset 2"))
+    #expect(try perform("search wordindex sea --count", on: backend).output == "1234\n")
+    #expect(
+      try perform("search wordindex sea --ranked --limit 3 --offset 7", on: backend).output
+        == "  12.5000  texts/0.txt\n   6.2500  texts/1.txt\n   4.1667  texts/2.txt\n")
+    #expect(
+      backend.searched == [
+        SearchRequest(index: "wordindex", query: "sea", limit: 2),
+        SearchRequest(index: "wordindex", query: "sea", limit: 0),
+        SearchRequest(index: "wordindex", query: "sea", offset: 7, limit: 3, isRanked: true),
+      ])
+    let lines = try perform("search wordindex sea --json --limit 1", on: backend).output
+      .split(separator: "\n").map { try JSON(parsing: String($0)) }
+    #expect(lines.map { $0["type"] } == ["hit", "search"])
+    #expect(lines[0]["file"] == "texts/0.txt" && lines[1]["total"] == 1234)
+  }
+
   @Test(
     "state shows, and mends what is named",
     arguments: [

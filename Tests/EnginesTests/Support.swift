@@ -69,7 +69,9 @@ final class FixedBatches: BatchSource {
   /// Thrown after the last batch.
   private let failure: (any Error)?
 
-  init(_ schema: Schema, _ batches: [ColumnBatch], readerLimit: Int = 1024, failure: (any Error)? = nil) {
+  init(
+    _ schema: Schema, _ batches: [ColumnBatch], readerLimit: Int = 1024, failure: (any Error)? = nil
+  ) {
     self.readerLimit = readerLimit
     self.schema = schema
     self.batches = Mutex(batches)

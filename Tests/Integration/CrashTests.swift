@@ -22,6 +22,8 @@ struct CrashTests {
     case rolledBack = "tables of all these kinds that are rolled back"
     case relocated = "tables of all these kinds in a lake that was moved"
     case maintained = "tables of all these kinds that are compacted, expired and swept"
+    case firstIndex = "a word index in a new lake"
+    case changedIndex = "a word index over texts that came, changed and went"
 
     var testDescription: String { rawValue }
 
@@ -31,6 +33,7 @@ struct CrashTests {
       case .replacedHour: ["run", "pageviews", "--from", "2024-01-01T05", "--force"]
       case .firstFull, .replacedFull: ["run", "shop"]
       case .firstChain, .changedChain: ["run", "goods"]
+      case .firstIndex, .changedIndex: ["run", "wordindex"]
       case .rolledBack:
         ["state", "rollback"] + Goods.tables.map { "goods.\($0)" }
           + ["--as-of", "2024-01-02T05:30"]
@@ -63,6 +66,7 @@ struct CrashTests {
       switch self {
       case .firstChain, .changedChain: 10
       case .rolledBack, .relocated: 5
+      case .firstIndex, .changedIndex: 6
       default: 3
       }
     }
@@ -122,6 +126,11 @@ struct CrashTests {
           try project.mustRun(["run", "goods"], variables: ["SLUICE_NOW": "2024-01-09T00:00:00Z"])
         }
         try project.age(by: 10 * 86_400)
+      case .firstIndex: try Texts.write(to: project)
+      case .changedIndex:
+        try Texts.write(to: project)
+        try project.mustRun(again)
+        try Texts.change(project)
       }
       return project
     }
@@ -298,6 +307,29 @@ enum Shop {
     try project.root.write(
       "SELECT customer, rank() OVER (ORDER BY total DESC) AS rank FROM totals",
       to: "pipelines/shop/models/ranks.sql")
+  }
+}
+
+/// The shipped pipeline `wordindex` over a few texts.
+enum Texts {
+  static func write(to project: PageviewsProject) throws {
+    let pipeline = project.root.appending(path: "pipelines/wordindex")
+    try FileManager.default.copyItem(
+      at: Repository.root.appending(path: "pipelines/wordindex"), to: pipeline)
+    try FileManager.default.removeItem(at: pipeline.appending(path: "sample"))
+    for number in 1...7 { try put(project, number, "all of them, number \(number)") }
+  }
+
+  static func put(_ project: PageviewsProject, _ number: Int, _ text: String) throws {
+    try project.root.write(text, to: "pipelines/wordindex/sample/\(number).txt")
+  }
+
+  static func change(_ project: PageviewsProject) throws {
+    try put(project, 2, "changed, of them")
+    try project.root.write([0x61, 0, 0x62], to: "pipelines/wordindex/sample/8.txt")
+    try put(project, 9, "all new")
+    try FileManager.default.removeItem(
+      at: project.root.appending(path: "pipelines/wordindex/sample/3.txt"))
   }
 }
 

@@ -61,6 +61,8 @@ class Lake:
             self.export(marker)
         for log in sorted(self.root.glob("sources/*/*")):
             self.log(log)
+        for index in sorted(self.root.glob("indexes/*/*")):
+            self.index(index)
         for key in self.keys:
             if key == "lake.json" or re.fullmatch(rf"runs/date=[-\d]{{10}}/{RUN.pattern}\.json", key):
                 self.referenced.add(key)
@@ -101,6 +103,26 @@ class Lake:
             "rows": in_order([{k: canonical(v) for k, v in row.items()} for row in rows]),
             "snapshots": len(metadata.get("snapshots", [])),
             "version": int(newest.name[1:].split(".")[0]), "files": len(live)}
+
+    def index(self, folder):
+        name = str(folder.relative_to(self.root))
+        versions = sorted(
+            int(path.name[1:].removesuffix(".json")) for path in folder.glob("manifest/v*.json"))
+        parent = None
+        for version in versions:
+            key = f"{name}/manifest/v{version}.json"
+            self.refer(key, name)
+            manifest = json.loads((self.root / key).read_text())
+            if manifest["version"] != version or (parent and manifest["parent"] != parent):
+                self.problems.append(f"{key} does not follow the version before")
+            parent = manifest["nonce"]
+            for segment in manifest["segments"]:
+                for file in filter(None, (segment[part] for part in ("file", "word_ids", "dead"))):
+                    key = f"{name}/segments/{file['name']}"
+                    self.refer(key, name)
+                    path = self.root / key
+                    if path.exists() and path.stat().st_size != file["bytes"]:
+                        self.problems.append(f"{key} has another size than its manifest says")
 
     def export(self, marker):
         folder = marker.parent

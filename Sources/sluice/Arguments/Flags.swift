@@ -108,9 +108,25 @@ extension Flag {
         options.asOf = .reference(text)
       }
     },
-    .valued("limit", "N", verbs: [.history], "Show at most N runs (default: 20)") { options, text in
+    .valued(
+      "limit", "N", verbs: [.search, .history], "Show at most N files or runs (default: 20)"
+    ) { options, text in
       options.limit = try count(text, of: "limit")
     },
+    .valued("offset", "N", verbs: [.search], "Pass over the first N files") { options, text in
+      guard let number = Int64(text), number >= 0 else {
+        throw CommandError.usage("--offset '\(text)' is not a whole number of 0 or more")
+      }
+      options.offset = number
+    },
+    .switched(
+      "ranked", verbs: [.search], "The best first, with scores",
+      text: """
+        BM25 (k1 1.2, b 0.75) over the words of the query: how often each is in a file, how rare \
+        it is in the collection, how long the file is. Words after NOT do not count.
+        """
+    ) { $0.isRanked = true },
+    .switched("count", verbs: [.search], "Write only how many files match") { $0.isCount = true },
   ]
 
   private static let project: [Flag] = [
@@ -156,8 +172,8 @@ extension Flag {
       text: """
         Every object has a `type`, except the rows of `query`. A failure is reported on standard \
         error as always, and as an object of type `error` on standard output. The other types: \
-        `plan` writes `batch`, `unit` and `note`; `run` a `unit` each and a `summary`; `history` \
-        `run`; `state` `source`, `table` and `leftover`, or `change`; `check` `table`.
+        `plan` writes `batch`, `unit` and `note`; `run` a `unit` each and a `summary`; `search` a \
+        `hit` each and a `search`; `history` `run`; `state` `source`, `table` and `leftover`, or `change`; `check` `table`.
         """
     ) { $0.json = true },
   ]

@@ -28,7 +28,11 @@ struct Options: Sendable, Equatable {
   var format: RowFormat?
   /// Where in the tables' history a query looks.
   var asOf: AsOf?
-  var limit = 20
+  var limit: Int?
+  /// Of a search: files that are passed over.
+  var offset: Int64 = 0
+  var isRanked = false
+  var isCount = false
   /// The flags as given, for commands that are suggested next.
   var given: [GivenFlag] = []
 

@@ -161,6 +161,15 @@ private struct ArgumentParser {
         throw CommandError.usage(
           "\(verb.name) takes one \(name), not \(operands.count)", advice: quoting)
       }
+    case .all(let names):
+      guard operands.count == names.count else {
+        let wanted = names.joined(separator: " and ")
+        throw CommandError.usage(
+          "\(verb.name) needs \(wanted)",
+          advice: operands.count > names.count
+            ? "put quotes around the \(names.last?.lowercased() ?? "last")"
+            : "e.g. \(definition.examples[0].line)")
+      }
     case .optional(let name):
       if operands.count > 1 {
         throw CommandError.usage("\(verb.name) takes one \(name), not \(operands.count)")

@@ -4,6 +4,7 @@ extension Verb {
     case .plan: Verb.planDefinition
     case .run: Verb.runDefinition
     case .query: Verb.queryDefinition
+    case .search: Verb.searchDefinition
     case .history: Verb.historyDefinition
     case .state: Verb.stateDefinition
     case .check: Verb.checkDefinition
@@ -69,6 +70,24 @@ extension Verb {
         "what was set aside, and why"),
     ],
     exits: "")
+
+  private static let searchDefinition = VerbDefinition(
+    summary: "Find the files of a word index that hold words",
+    text: """
+      Writes the names of the files that match, in the order of their numbers. Words side by side \
+      must all be there, as with AND; OR, NOT and parentheses do what they say; `data*` stands for \
+      every word that begins so. Words of the query are told apart as the index's words are: in \
+      lower case, unless its tokenizer says otherwise. INDEX is a pipeline that keeps one index, or \
+      `pipeline.model`.
+      """,
+    operands: .all(["INDEX", "QUERY"]),
+    examples: [
+      .init("sluice search wordindex 'whale AND (sea OR ship*) NOT moby'", "the first 20 files"),
+      .init("sluice search wordindex 'white whale' --ranked --limit 5", "the five best, by BM25"),
+      .init("sluice search wordindex 'sea' --limit 50 --offset 50", "the second page of 50"),
+      .init("sluice search wordindex 'sea' --count", "how many there are"),
+    ],
+    exits: "0 also when no file matches; 2 for a query that cannot be understood.")
 
   private static let historyDefinition = VerbDefinition(
     summary: "Show past runs",

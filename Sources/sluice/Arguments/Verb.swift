@@ -1,6 +1,6 @@
 /// What the command can be asked to do. Definitions are in `Verb+Definition.swift`.
 enum Verb: String, CaseIterable, Sendable {
-  case plan, run, query, history, state, check, maintain
+  case plan, run, query, search, history, state, check, maintain
   case initialize = "init"
   case help, completions
 
@@ -9,7 +9,7 @@ enum Verb: String, CaseIterable, Sendable {
   /// Whether it works on a project, so that the flags of projects apply.
   var needsProject: Bool {
     switch self {
-    case .plan, .run, .query, .history, .state, .check, .maintain: true
+    case .plan, .run, .query, .search, .history, .state, .check, .maintain: true
     case .initialize, .help, .completions: false
     }
   }
@@ -23,6 +23,8 @@ struct VerbDefinition: Sendable {
     case pipelines
     /// Exactly one, by this name.
     case one(String)
+    /// These, all of them.
+    case all([String])
     /// At most one, by this name.
     case optional(String)
   }
@@ -55,6 +57,7 @@ struct VerbDefinition: Sendable {
     case .pipelines where !actions.isEmpty: "[\(actions.joined(separator: "|"))] [NAME…]"
     case .pipelines: "[PIPELINE…]"
     case .one(let name): name
+    case .all(let names): names.joined(separator: " ")
     case .optional(let name): "[\(name)]"
     }
   }

@@ -19,7 +19,7 @@ enum OperandCompletion {
 
   init(_ verb: Verb) {
     switch verb {
-    case .plan, .run, .state, .check, .maintain: self = .pipelines
+    case .plan, .run, .search, .state, .check, .maintain: self = .pipelines
     case .initialize: self = .directory
     case .help: self = .words(Verb.allCases.map(\.name))
     case .completions: self = .words(Shell.allCases.map(\.rawValue))

@@ -6,6 +6,7 @@ protocol Backend {
   func plan(_ selection: Selection) throws -> Plan
   func run(_ selection: Selection) throws -> RunReport
   func query(_ sql: String, asOf: AsOf?, visit: (RowSet) throws -> Void) throws
+  func search(_ request: SearchRequest) throws -> SearchAnswer
   func history(limit: Int) throws -> [JSON]
   func historyRecord(run: String) throws -> JSON
   func state(pipelines: [String]) throws -> StateReport

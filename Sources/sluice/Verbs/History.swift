@@ -12,7 +12,7 @@ extension Session {
         json: [typed(json)],
         text: text.text(record) + text.failures(record) + text.summary(record))
     } else {
-      let records = try backend.history(limit: options.limit)
+      let records = try backend.history(limit: options.limit ?? 20)
       try write(
         json: records.map(typed),
         text: HistoryText(style: style, columns: columns).text(records.map { RunRecord($0) }))

@@ -32,6 +32,7 @@ struct Session {
     case .plan: try plan(on: backend)
     case .run: try run(on: backend)
     case .query: try query(on: backend)
+    case .search: try search(on: backend)
     case .history: try history(on: backend)
     case .state: try state(on: backend)
     case .check: try check(on: backend)

@@ -45,7 +45,8 @@ struct LakeAudit {
   }
 
   /// What was published, in a form that two lakes with the same content share: rows without the
-  /// run's name and without the place of the test's folder, and the digests of the exports.
+  /// run's name, the versions of files (which tell one copy from another) and the place of the test's
+  /// folder, and the digests of the exports.
   func content(of project: PageviewsProject) -> [String: [String]] {
     content(at: project.root.deletingLastPathComponent().path)
   }
@@ -55,7 +56,8 @@ struct LakeAudit {
     var content: [String: [String]] = [:]
     for (name, table) in tables {
       content[name] = (table["rows"]?.array ?? []).map { row in
-        JSON.object((row.members ?? []).filter { $0.name != "run" }).description
+        JSON.object((row.members ?? []).filter { $0.name != "run" && $0.name != "version" })
+          .description
           .replacingOccurrences(of: place, with: "")
       }.sorted()
     }
