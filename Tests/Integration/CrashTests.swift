@@ -318,6 +318,7 @@ enum Texts {
       at: Repository.root.appending(path: "pipelines/wordindex"), to: pipeline)
     try FileManager.default.removeItem(at: pipeline.appending(path: "sample"))
     for number in 1...7 { try put(project, number, "all of them, number \(number)") }
+    try project.root.write([0x61, 0, 0x62], to: "pipelines/wordindex/sample/8.txt")
   }
 
   static func put(_ project: PageviewsProject, _ number: Int, _ text: String) throws {
@@ -326,7 +327,7 @@ enum Texts {
 
   static func change(_ project: PageviewsProject) throws {
     try put(project, 2, "changed, of them")
-    try project.root.write([0x61, 0, 0x62], to: "pipelines/wordindex/sample/8.txt")
+    try project.root.write([0x61, 0, 0x63, 0x64], to: "pipelines/wordindex/sample/8.txt")
     try put(project, 9, "all new")
     try FileManager.default.removeItem(
       at: project.root.appending(path: "pipelines/wordindex/sample/3.txt"))
