@@ -72,7 +72,8 @@ extension GCSStore {
             .post, url, headers: [("Content-Type", "application/json; charset=UTF-8")],
             body: .bytes(body)), about: uri(key), isTransient: { $0.status == 409 },
           parse: GCSService.json { answer in
-            answer["done"]?.boolean == true || answer["rewriteToken"] != nil ? answer : nil
+            let isOne = answer["done"]?.boolean == true || answer["rewriteToken"] != nil
+            return isOne ? answer : Optional<JSON>.none
           })
         if response.status == 412 {
           if let own = try metadata(key), own.nonce == nonce { return own.object(key: key) }

@@ -46,7 +46,8 @@ extension IndexSearcher {
         counts[word, default: 0] += try segment.reader.list(of: word)?.documentCount ?? 0
       }
     }
-    var best = BestHits(count: offset + limit)
+    let (count, overflows) = offset.addingReportingOverflow(limit)
+    var best = BestHits(count: overflows ? .max : count)
     for (index, segment) in segments.enumerated() {
       let scorer = try Scorer(segment, model, counts, prefixes)
       let matches = try Matches(query, segment)
@@ -58,11 +59,10 @@ extension IndexSearcher {
         }
       }
     }
-    return try best.sorted().dropFirst(offset).map { hit in
-      Hit(
-        document: try segments[hit.segment].reader.document(ordinal: hit.ordinal),
-        segment: hit.segment, score: hit.score)
-    }
+    return try hits(
+      best.sorted().dropFirst(offset).map {
+        Found(segment: $0.segment, ordinal: $0.ordinal, score: $0.score)
+      })
   }
 }
 

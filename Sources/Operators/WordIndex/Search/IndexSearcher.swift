@@ -36,9 +36,9 @@ public final class IndexSearcher: Sendable {
     _ query: IndexQuery, offset: Int64 = 0, limit: Int
   ) throws -> [Hit] {
     var streams = try segments.map { try MatchStream(Matches(query, $0)) }
-    var hits: [Hit] = []
+    var found: [Found] = []
     var toSkip = offset
-    while hits.count < limit {
+    while found.count < limit {
       var first: Int?
       for index in streams.indices {
         guard let id = streams[index].id else { continue }
@@ -49,12 +49,31 @@ public final class IndexSearcher: Sendable {
       if toSkip > 0 {
         toSkip -= 1
       } else {
-        let document = try segments[first].reader.document(ordinal: streams[first].ordinal)
-        hits.append(Hit(document: document, segment: first, score: nil))
+        found.append(Found(segment: first, ordinal: streams[first].ordinal, score: nil))
       }
       try streams[first].advance()
     }
-    return hits
+    return try hits(found)
+  }
+
+  /// What matches, before its document is looked up.
+  struct Found {
+    var segment: Int
+    var ordinal: Int
+    var score: Double?
+  }
+
+  /// The documents of what was found, in its order.
+  func hits(_ found: [Found]) throws -> [Hit] {
+    var hits = [Hit?](repeating: nil, count: found.count)
+    for (segment, places) in Dictionary(grouping: found.indices, by: { found[$0].segment }) {
+      let ordinals = places.map { found[$0].ordinal }
+      let documents = try segments[segment].reader.documents(ordinals: ordinals)
+      for (place, document) in zip(places, documents) {
+        hits[place] = Hit(document: document, segment: segment, score: found[place].score)
+      }
+    }
+    return hits.map { $0! }
   }
 }
 

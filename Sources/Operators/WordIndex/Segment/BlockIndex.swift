@@ -30,7 +30,7 @@ struct BlockIndex: Sendable {
     let end = base + part.bytes.count
     var offset = start
     var key: [UInt8] = []
-    let failure = bytes.damaged("its index of blocks makes no sense")
+    var failure: OperatorError { bytes.damaged("its index of blocks makes no sense") }
     func number() throws -> Int64 {
       guard let value = readVarint(&place, end: end), value < 1 << 48 else { throw failure }
       return Int64(value)

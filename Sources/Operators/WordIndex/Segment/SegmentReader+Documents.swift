@@ -9,7 +9,7 @@ extension SegmentReader {
   ///   where these have gaps.
   public func document(id: UInt32) throws -> StoredDocument? {
     guard let ordinal = try ordinal(ofID: id) else { return nil }
-    return try document(ordinal: ordinal)
+    return try documents(ordinals: [ordinal])[0]
   }
 
   /// A document by its file's key.
@@ -54,13 +54,21 @@ extension SegmentReader {
     UInt32(truncatingIfNeeded: try ids(ordinal) + Int64(ordinal))
   }
 
-  func document(ordinal: Int) throws -> StoredDocument {
-    let place = Int(try places(ordinal))
-    let entries = try documentBlock(place / SegmentFrame.documentsInBlock)
-    guard place % SegmentFrame.documentsInBlock < entries.count else {
-      throw bytes.damaged("its order of keys makes no sense")
+  /// Documents by their places in the order of IDs; each block of documents is read once.
+  func documents(ordinals: [Int]) throws -> [StoredDocument] {
+    let entryCount = SegmentFrame.documentsInBlock
+    let wanted = try ordinals.map { Int(try places($0)) }
+    var found: [Int: StoredDocument] = [:]
+    for (block, places) in Dictionary(grouping: wanted, by: { $0 / entryCount }) {
+      let entries = try documentBlock(block)
+      for place in places {
+        guard place % entryCount < entries.count else {
+          throw bytes.damaged("its order of keys makes no sense")
+        }
+        found[place] = try stored(entries[place % entryCount])
+      }
     }
-    return try stored(entries[place % SegmentFrame.documentsInBlock])
+    return wanted.map { found[$0]! }
   }
 
   /// A document as its block has it.
@@ -82,7 +90,8 @@ extension SegmentReader {
   func documentBlock(_ index: Int) throws -> [DocumentEntry] {
     let block = documentBlocks.blocks[index]
     let part = try read(block.offset, block.byteCount, checksum: block.checksum)
-    let failure = bytes.damaged("a block of documents makes no sense")
+    // Made where it is thrown: that costs more than reading the block.
+    var failure: OperatorError { bytes.damaged("a block of documents makes no sense") }
     let unpacked: [UInt8]
     do { unpacked = try inflated(part.bytes, .zstd) } catch { throw failure }
     var entries: [DocumentEntry] = []
