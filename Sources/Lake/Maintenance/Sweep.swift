@@ -68,10 +68,9 @@ public struct Sweep: Sendable {
   private func recent(
     _ versions: [Int: Object], before table: Table
   ) throws -> [TableMetadata] {
-    let numbers = versions.keys.filter { $0 <= table.version }.sorted()
     var recent: [TableMetadata] = []
-    for (version, next) in zip(numbers, numbers.dropFirst()) {
-      if let superseded = versions[next]?.modified, superseded < limit { continue }
+    for version in versions.keys.sorted() where version < table.version {
+      if isPast(version, versions) { continue }
       let key = LakeLayout.metadata(table.id, version: version)
       guard let found = try lake.store.get(key) else { continue }
       let metadata = try TableMetadata(parsing: found.bytes, file: lake.store.uri(key))
@@ -81,13 +80,22 @@ public struct Sweep: Sendable {
     return recent
   }
 
+  /// Whether a version has not been the newest within the grace period.
+  private func isPast(_ version: Int, _ versions: [Int: Object]) -> Bool {
+    guard let next = versions[version + 1] else {
+      // Numbers have no gaps but those that an earlier sweep has made, of what was old then.
+      return versions.keys.contains { $0 > version }
+    }
+    return next.modified.map { $0 < limit } ?? false
+  }
+
   /// Metadata files that neither the table's log names nor a slow writer could fall back to.
   private func removableMetadata(_ versions: [Int: Object], of table: Table) -> [Object] {
     let logged = Set(table.metadata.metadataLog.compactMap(\.subject.string))
     let limit = min(self.limit, now.adding(seconds: -Sweep.metadataSeconds))
     return versions.filter { version, object in
       version < min(table.version, table.hintedVersion ?? table.version)
-        && object.modified.map { $0 < limit } ?? false
+        && object.modified.map { $0 < limit } ?? false && isPast(version, versions)
         && !logged.contains(lake.store.uri(object.key))
     }.map(\.value)
   }
