@@ -3,19 +3,27 @@ import Stores
 
 extension Table {
   /// What this version and others of the same table need.
+  ///
+  /// Of those others only what is there: where an earlier sweep has taken a snapshot's files, by a
+  /// clock or a run that this one does not know, nobody can read it any more.
   func reachableKeys(also versions: [TableMetadata]) throws -> Set<String> {
-    var union = metadata
-    var hashes = Set<String>()
+    var seen = Set<String>()
+    var keys = try reachableKeys(&seen)
+    var known = Set(metadata.snapshots.map(\.id))
     for other in versions {
-      let known = Set(union.snapshots.map(\.id))
-      union.snapshots += other.snapshots.filter { !known.contains($0.id) }
-      if let hash = other[property: SummaryKey.consumption] { hashes.insert(hash) }
+      if let hash = other[property: SummaryKey.consumption] {
+        keys.insert(LakeLayout.consumption(id, hash: hash))
+      }
+      let past = Table(
+        id: id, metadata: other, version: version, store: store, loaded: loaded,
+        hintedVersion: hintedVersion, opener: opener, metadataLocation: metadataLocation)
+      for snapshot in other.snapshots where known.insert(snapshot.id).inserted {
+        do {
+          try past.reach(snapshot, &keys, &seen)
+        } catch let error as LakeError where error.code == .missing {}
+      }
     }
-    let table = Table(
-      id: id, metadata: union, version: version, store: store, loaded: loaded,
-      hintedVersion: hintedVersion, opener: opener, metadataLocation: metadataLocation)
-    return try table.reachableKeys().union(
-      hashes.map { LakeLayout.consumption(id, hash: $0) })
+    return keys
   }
 
   /// The keys, below the lake's root, of every file that this version or one of its retained
@@ -24,6 +32,12 @@ extension Table {
   /// What lies in the table's folders and is not among them is not read by anyone who reads the
   /// table; it may belong to a run that is still at work.
   public func reachableKeys() throws -> Set<String> {
+    var seen = Set<String>()
+    return try reachableKeys(&seen)
+  }
+
+  /// - Parameter seen: The manifests that were read already.
+  private func reachableKeys(_ seen: inout Set<String>) throws -> Set<String> {
     var keys: Set<String> = [LakeLayout.versionHint(id)]
     // Versions before this one stay for those who read them, whether or not the log names them yet.
     for version in 1...max(1, version) { keys.insert(LakeLayout.metadata(id, version: version)) }
@@ -34,24 +48,27 @@ extension Table {
     if let hash = property(SummaryKey.consumption) {
       keys.insert(LakeLayout.consumption(id, hash: hash))
     }
+    for snapshot in metadata.snapshots { try reach(snapshot, &keys, &seen) }
+    return keys
+  }
+
+  private func reach(
+    _ snapshot: Snapshot, _ keys: inout Set<String>, _ seen: inout Set<String>
+  ) throws {
+    keys.insert(try Table.key(of: snapshot.manifestList, in: store))
+    if let hash = snapshot[summary: SummaryKey.consumption] {
+      keys.insert(LakeLayout.consumption(id, hash: hash))
+    }
+    if let hash = snapshot[summary: SummaryKey.changes] {
+      keys.insert(LakeLayout.changes(id, hash: hash))
+    }
     let types = metadata.fieldTypes()
-    var seen = Set<String>()
-    for snapshot in metadata.snapshots {
-      keys.insert(try Table.key(of: snapshot.manifestList, in: store))
-      if let hash = snapshot[summary: SummaryKey.consumption] {
-        keys.insert(LakeLayout.consumption(id, hash: hash))
-      }
-      if let hash = snapshot[summary: SummaryKey.changes] {
-        keys.insert(LakeLayout.changes(id, hash: hash))
-      }
-      for manifest in try at(snapshot: snapshot.id).manifests()
-      where seen.insert(manifest.path).inserted {
-        keys.insert(try Table.key(of: manifest.path, in: store))
-        for entry in try entries(manifest, types: types) where entry.isLive {
-          keys.insert(try Table.key(of: entry.path, in: store))
-        }
+    for manifest in try at(snapshot: snapshot.id).manifests()
+    where seen.insert(manifest.path).inserted {
+      keys.insert(try Table.key(of: manifest.path, in: store))
+      for entry in try entries(manifest, types: types) where entry.isLive {
+        keys.insert(try Table.key(of: entry.path, in: store))
       }
     }
-    return keys
   }
 }
