@@ -15,6 +15,7 @@ import Stores
 /// that doing it twice does nothing (rule 17).
 struct Exporter {
   let workspace: Workspace
+  private static let mostAtOnce = 4
 
   init(_ workspace: Workspace) { self.workspace = workspace }
 
@@ -84,11 +85,12 @@ struct Exporter {
     guard let table = view.table,
       let remembered = Survey.remembered(view.consumption, unit.interval)
     else { return [] }
-    return try exports(of: unit).compactMap { export in
+    // Each reads the table by itself, and mostly waits for one thread that writes its file.
+    return try concurrently(exports(of: unit), limit: Exporter.mostAtOnce) { export in
       try workspace.context.cancellation.check()
-      guard try pending(export, unit.interval, remembered) != nil else { return nil }
-      return try write(export, unit, table, remembered, run)
-    }
+      return try pending(export, unit.interval, remembered) == nil
+        ? nil : try write(export, unit, table, remembered, run)
+    }.compactMap { try $0.get() }
   }
 
   private func write(
