@@ -61,19 +61,22 @@ let package = Package(
       dependencies: ["Core", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines"]),
     .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels"]),
     .executableTarget(
-      name: "bench-planning", dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines"],
+      name: "bench-planning",
+      dependencies: ["Core", "Stores", "Engines", "Project", "Pipelines", "Usage"],
       path: "Benchmarks/Planning"),
     .executableTarget(
       name: "bench-fetch", dependencies: ["Core", "Stores"], path: "Benchmarks/Fetch"),
 
     .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+    .target(name: "Usage", path: "Benchmarks/Usage"),
     .executableTarget(
       name: "rank-kernels",
-      dependencies: ["CAllocations", "Core", "Formats", "Kernels", "Operators"],
+      dependencies: ["CAllocations", "Core", "Formats", "Kernels", "Operators", "Usage"],
       path: "Benchmarks/rank-kernels"),
 
     .executableTarget(
-      name: "wordindex-kernels", dependencies: ["Core", "Formats", "Kernels", "Operators"],
+      name: "wordindex-kernels",
+      dependencies: ["Core", "Formats", "Kernels", "Operators", "Usage"],
       path: "Benchmarks/wordindex-kernels"),
 
     .target(

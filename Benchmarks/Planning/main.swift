@@ -3,6 +3,7 @@ import Engines
 import Pipelines
 import Project
 import Stores
+import Usage
 
 #if canImport(Glibc)
   import Glibc
@@ -27,31 +28,10 @@ func variable(_ name: String, default value: Int) -> Int {
 let count = variable("BENCH_OBJECTS", default: 1_000_000)
 let changed = variable("BENCH_CHANGED", default: 100)
 
-/// `RUSAGE_SELF`, which C libraries declare each their own way.
-let usageOfThisProcess: Int32 = 0
-
-/// Seconds of CPU that this process has used, on all its threads.
-func cpuSeconds() -> Double {
-  var usage = rusage()
-  getrusage(usageOfThisProcess, &usage)
-  func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-func peakMegabytes() -> Double {
-  var usage = rusage()
-  getrusage(usageOfThisProcess, &usage)
-  #if canImport(Glibc)
-    return Double(usage.ru_maxrss) * 1024 / 1e6
-  #else
-    return Double(usage.ru_maxrss) / 1e6
-  #endif
-}
-
 func measured<T>(_ body: () throws -> T) rethrows -> (T, Double) {
-  let start = cpuSeconds()
+  let start = processorSeconds()
   let value = try body()
-  return (value, cpuSeconds() - start)
+  return (value, processorSeconds() - start)
 }
 
 /// Whole hundredths, for people.
@@ -105,7 +85,7 @@ func plan(_ folder: String) throws -> Bool {
   let (plan, planning) = try measured { try space.plan(Selection()) }
   let elapsed = monotonicSeconds() - start
   let beyond = planning - listing
-  let peak = peakMegabytes()
+  let peak = Double(peakByteCount()) / 1e6
   let batch = plan.pipelines.first?.batches.first
   let isRight =
     listed == count && plan.pipelines.first?.batches.count == 1 && batch?.changed == changed

@@ -4,6 +4,7 @@ import Formats
 import Foundation
 import Kernels
 import Operators
+import Usage
 
 // The kernels under `rank`, one by one and together, on files of page views:
 //
@@ -29,22 +30,6 @@ func option(_ name: String, _ value: Int) -> Int {
   let prefix = "--\(name)="
   return arguments.first { $0.hasPrefix(prefix) }.flatMap { Int($0.dropFirst(prefix.count)) }
     ?? value
-}
-
-/// Seconds of processor time of all threads.
-func processorSeconds() -> Double {
-  var usage = rusage()
-  getrusage(0, &usage)
-  return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-    + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-}
-
-func wallSeconds() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
-
-func peakBytes() -> Int {
-  var usage = rusage()
-  getrusage(0, &usage)
-  return usage.ru_maxrss * 1024
 }
 
 func padded(_ text: String, _ width: Int) -> String {
@@ -340,5 +325,5 @@ for threads in option("threads", 0) == 0 ? [1, 2] : [option("threads", 0)] {
     "rank, \(threads) threads", bytes: total, rows: rows,
     runs: arguments.contains("--once") ? 1 : option("runs", files.count > 4 ? 1 : 5),
     warmsUp: !arguments.contains("--once"), rank)
-  print("  \(rows) rows, \(spilled) bytes spilled, peak \(peakBytes() / 1_000_000) MB")
+  print("  \(rows) rows, \(spilled) bytes spilled, peak \(peakByteCount() / 1_000_000) MB")
 }

@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Operators
 import Synchronization
+import Usage
 
 /// Runs a part on all threads, each with its share of the documents, and prints what it took.
 private func part<State>(

@@ -4,6 +4,7 @@ import Foundation
 import Kernels
 import Operators
 import Synchronization
+import Usage
 
 // The parts of `word_index` on a folder of text files, one by one and together:
 //
@@ -22,16 +23,6 @@ func option(_ name: String, _ value: Int) -> Int {
 }
 
 let threads = option("threads", 2)
-
-func wallSeconds() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
-
-/// Seconds of processor time of all threads.
-func processorSeconds() -> Double {
-  var usage = rusage()
-  getrusage(0, &usage)
-  return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-    + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-}
 
 /// Documents in the order of the numbers in their names.
 func documents(of folder: String) throws -> [IndexDocument] {
@@ -66,11 +57,9 @@ case "build" where names.count == 3:
   let (start, processor) = (wallSeconds(), processorSeconds())
   let result = try builder.build(listed, sequence: 1, to: names[2])
   let (seconds, used) = (wallSeconds() - start, processorSeconds() - processor)
-  var usage = rusage()
-  getrusage(0, &usage)
   print(
     "build", megabytes(size, seconds), String(format: "%.3f s of processor", used),
-    "peak \(usage.ru_maxrss / 1024) MB", "spilled \(result.spilledByteCount >> 20) MB")
+    "peak \(peakByteCount() / 1_000_000) MB", "spilled \(result.spilledByteCount >> 20) MB")
   print(result.segment.map { "\($0)" } ?? "no segment", "rejected \(result.rejected.count)")
 
 case "parts" where names.count == 2:
