@@ -74,6 +74,11 @@ public enum LakeLayout {
     statePrefix(id) + hash + ".changes.json.zst"
   }
 
+  /// The folder, below the state's, of one computation's rows that say that keys are gone.
+  static func deletions(run: RunID, part: String) -> String {
+    "deletions/\(run.rawValue)/\(safe(part))"
+  }
+
   public static func sourcePrefix(pipeline: String, source: String) -> String {
     "sources/\(pipeline)/\(source)/"
   }

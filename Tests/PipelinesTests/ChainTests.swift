@@ -83,6 +83,47 @@ struct MergeTests {
     #expect(try Self.rows(project, "live") == ["1|13|data/e.csv", "2|20|data/a.csv"])
   }
 
+  @Test("rule 11: what was deleted is remembered: a late row loses, and no old file is read again")
+  func rememberedDeletions() throws {
+    let project = try Chain.project(kinds: [])
+    let columns = Chain.columns.replacingOccurrences(
+      of: "columns: {", with: "columns: {gone: {type: boolean}, ")
+    try project.write(
+      "pipelines/shop/models/live.yaml",
+      "kind: merge\nincremental: {on: orders}\nunique_key: [id]\norder_by: [ts]\ndelete_marker: gone\n\(columns)"
+    )
+    try project.write(
+      "pipelines/shop/models/live.sql",
+      "SELECT amount < 0 AS gone, id, customer, amount, ts FROM orders")
+    try project.put("a", "1,ann,10,5", "2,bob,20,5")
+    try project.put("b", "1,ann,-1,6")
+    try project.run()
+    // Who reads it again sees other rows; its version is the same.
+    let path = project.folder.appending(path: "data/b.csv").path()
+    var status = stat()
+    #expect(stat(path, &status) == 0)
+    let file = try #require(FileHandle(forUpdatingAtPath: path))
+    let text = String(decoding: try project.read("data/b.csv"), as: UTF8.self)
+    try file.write(contentsOf: Data(text.replacingOccurrences(of: "-1", with: "51").utf8))
+    try file.close()
+    #expect(utimensat(AT_FDCWD, path, [status.st_atim, status.st_mtim], 0) == 0)
+    try project.put("c", "1,ann,11,5", "3,cid,-1,1")
+    try project.run()
+    #expect(try Self.rows(project, "live") == ["2|20|data/a.csv"])
+    func remembered() throws -> [DeletionFile] {
+      let table = try #require(try project.workspace().lake.catalog.load(TableID("shop", "live")))
+      return try #require(try table.consumption()?.deletions)
+    }
+    #expect(try remembered().reduce(0) { $0 + $1.rowCount } == 2)
+    // Of few keys many times: what is remembered does not grow, and what came back is forgotten.
+    for number in 10..<16 {
+      try project.put("d\(number)", "4,dan,-1,\(number)", "3,cid,\(number),\(number)")
+      try project.run()
+    }
+    #expect(try remembered().reduce(0) { $0 + $1.rowCount } == 2)
+    #expect(try Self.rows(project, "live") == ["2|20|data/a.csv", "3|15|data/d15.csv"])
+  }
+
   @Test("on_change: keep: a row that has left its file stays, one in both is updated")
   func window() throws {
     let project = try Chain.project(kinds: ["direct"])

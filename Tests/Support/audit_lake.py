@@ -1,4 +1,4 @@
-"""Accounts for every file of a lake, with pyiceberg and the standard library only.
+"""Accounts for every file of a lake, with pyiceberg, pyarrow and the standard library only.
 
     audit_lake.py LAKE[=ADDRESS]…
 
@@ -15,6 +15,9 @@ import json
 import pathlib
 import re
 import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from read_iceberg import canonical, in_order, newest_metadata
 
@@ -84,6 +87,8 @@ class Lake:
         for summary in named:
             if "sluice.consumption" in summary:
                 self.refer(f"state/{name}/{summary['sluice.consumption']}.json.zst", name)
+                if summary.get("sluice.deletions", "0") != "0":
+                    self.deletions(name, summary["sluice.consumption"])
             if "sluice.changes" in summary:
                 self.refer(f"state/{name}/{summary['sluice.changes']}.changes.json.zst", name)
         static = self.static_table(newest)
@@ -103,6 +108,18 @@ class Lake:
             "rows": in_order([{k: canonical(v) for k, v in row.items()} for row in rows]),
             "snapshots": len(metadata.get("snapshots", [])),
             "version": int(newest.name[1:].split(".")[0]), "files": len(live)}
+
+    def deletions(self, name, consumption):
+        path = self.root / f"state/{name}/{consumption}.json.zst"
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            content = json.loads(stream.read())
+        for file, rows, size in content["deletions"]:
+            key = f"state/{name}/{file}"
+            self.refer(key, name)
+            found = self.root / key
+            if found.exists() and (
+                    found.stat().st_size, pq.read_metadata(found).num_rows) != (size, rows):
+                self.problems.append(f"{key} is not what the consumption file says")
 
     def index(self, folder):
         name = str(folder.relative_to(self.root))

@@ -11,12 +11,12 @@ extension Table {
     var keys = try reachableKeys(&seen)
     var known = Set(metadata.snapshots.map(\.id))
     for other in versions {
-      if let hash = other[property: SummaryKey.consumption] {
-        keys.insert(LakeLayout.consumption(id, hash: hash))
-      }
       let past = Table(
         id: id, metadata: other, version: version, store: store, loaded: loaded,
         hintedVersion: hintedVersion, opener: opener, metadataLocation: metadataLocation)
+      try past.reachState(
+        other[property: SummaryKey.consumption],
+        namesFiles: other[property: SummaryKey.deletions] ?? "0" != "0", &keys)
       for snapshot in other.snapshots where known.insert(snapshot.id).inserted {
         do {
           try past.reach(snapshot, &keys, &seen)
@@ -45,9 +45,9 @@ extension Table {
     for path in [metadataLocation] + metadata.metadataLog.compactMap(\.subject.string) {
       if let key = try? Table.key(of: path, in: store) { keys.insert(key) }
     }
-    if let hash = property(SummaryKey.consumption) {
-      keys.insert(LakeLayout.consumption(id, hash: hash))
-    }
+    try reachState(
+      property(SummaryKey.consumption),
+      namesFiles: property(SummaryKey.deletions) ?? "0" != "0", &keys)
     for snapshot in metadata.snapshots { try reach(snapshot, &keys, &seen) }
     return keys
   }
@@ -56,9 +56,9 @@ extension Table {
     _ snapshot: Snapshot, _ keys: inout Set<String>, _ seen: inout Set<String>
   ) throws {
     keys.insert(try Table.key(of: snapshot.manifestList, in: store))
-    if let hash = snapshot[summary: SummaryKey.consumption] {
-      keys.insert(LakeLayout.consumption(id, hash: hash))
-    }
+    try reachState(
+      snapshot[summary: SummaryKey.consumption],
+      namesFiles: snapshot[summary: SummaryKey.deletions] != nil, &keys)
     if let hash = snapshot[summary: SummaryKey.changes] {
       keys.insert(LakeLayout.changes(id, hash: hash))
     }
@@ -69,6 +69,22 @@ extension Table {
       for entry in try entries(manifest, types: types) where entry.isLive {
         keys.insert(try Table.key(of: entry.path, in: store))
       }
+    }
+  }
+
+  /// A consumption file, and the files that it names.
+  private func reachState(
+    _ hash: String?, namesFiles: Bool, _ keys: inout Set<String>
+  ) throws {
+    guard let hash, keys.insert(LakeLayout.consumption(id, hash: hash)).inserted, namesFiles else {
+      return
+    }
+    do {
+      for file in try consumption(hash).deletions ?? [] {
+        keys.insert(LakeLayout.statePrefix(id) + file.name)
+      }
+    } catch let error as LakeError where error.code == .missing || error.code == .damaged {
+      // What it named, nobody can find any more; repairing the table does without.
     }
   }
 }

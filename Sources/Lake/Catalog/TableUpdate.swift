@@ -88,6 +88,9 @@ public enum SummaryKey {
   public static let consumption = "sluice.consumption"
   /// The hash of the change file.
   public static let changes = "sluice.changes"
+  /// How many deletion files the consumption file names; left out where none. In the summary and,
+  /// perhaps 0, as a table property.
+  public static let deletions = "sluice.deletions"
   /// The snapshot that a table was taken back to.
   public static let rollback = "sluice.rollback-to"
   /// Of a table that follows an index: the version of the index's manifest whose rows it has. In the

@@ -6,6 +6,7 @@ extension Consumption {
 
   private static let knownKeys: Set<String> = [
     "format", "nonce", "definition", "inputs", "run", "texts", "intervals", "pending", "held",
+    "deletions",
   ]
 
   func json(nonce: String) -> JSON {
@@ -56,6 +57,15 @@ extension Consumption {
             "whole": .boolean(held.isWhole),
           ]))
     }
+    if let deletions {
+      members.append(
+        .init(
+          "deletions",
+          .array(
+            deletions.map {
+              .array([.string($0.name), .integer($0.rowCount), .integer($0.byteCount)])
+            })))
+    }
     return .object(members + unknown)
   }
 
@@ -89,6 +99,13 @@ extension Consumption {
         microseconds: .array(Array(cells.prefix(2))), of: "consumption file")
       held.intervals[interval] = cells.count > 2 ? cells[2].string ?? "" : ""
     }
+    for item in json["deletions"]?.array ?? [] {
+      guard let cells = item.array, cells.count >= 3, let name = cells[0].string,
+        let rows = cells[1].integer, let bytes = cells[2].integer
+      else { throw LakeError(.damaged, "a deletion file of the consumption file does not parse") }
+      deletions = (deletions ?? []) + [.init(name: name, rowCount: rows, byteCount: bytes)]
+    }
+    if deletions == nil, json["deletions"] != nil { deletions = [] }
     unknown = (json.members ?? []).filter { !Consumption.knownKeys.contains($0.name) }
     for row in rows {
       guard let cells = row.array, cells.count >= 7, let start = cells[0].integer,

@@ -104,6 +104,9 @@ public struct Consumption: Sendable, Hashable {
   public var pending: [String] = []
   /// What was undone by hand, and is not done again until it is forgotten.
   public var held = Held()
+  /// Of merge models whose rows can say that a key is gone: the rows that won and say so, which the
+  /// table does not hold. Nil where they are not on record.
+  public var deletions: [DeletionFile]?
   /// The run that published last.
   public var run: String
   /// What a rollback has undone (rule 15).
@@ -138,6 +141,21 @@ public struct Consumption: Sendable, Hashable {
     self.intervals = intervals
     self.inputs = inputs
     self.run = run
+  }
+}
+
+/// A Parquet file among a table's state, with all columns of the table: rows of a merge model that
+/// say that their keys are gone.
+public struct DeletionFile: Sendable, Hashable {
+  /// Relative to the folder of the table's state.
+  public var name: String
+  public var rowCount: Int64
+  public var byteCount: Int64
+
+  public init(name: String, rowCount: Int64, byteCount: Int64) {
+    self.name = name
+    self.rowCount = rowCount
+    self.byteCount = byteCount
   }
 }
 

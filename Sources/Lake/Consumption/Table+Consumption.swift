@@ -120,7 +120,7 @@ extension Table {
     }
   }
 
-  private func consumption(_ hash: String) throws -> Consumption {
+  func consumption(_ hash: String) throws -> Consumption {
     let key = LakeLayout.consumption(id, hash: hash)
     let json = try StateFile.read(key, hash: hash, from: store)
     do {

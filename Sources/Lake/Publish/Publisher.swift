@@ -85,7 +85,7 @@ public struct Publisher: Sendable {
       let state = try writeState(publication, id)
       do {
         let table = try catalog.commit(state.update, to: id, base: base)
-        let taken = Set(state.update.added.map(\.path))
+        let taken = Set(state.update.added.map(\.path)).union(state.deletions)
         dropIfPossible(staged.map(\.path).filter { !taken.contains($0) })
         return .published(table)
       } catch let error as LakeError where error.code == .conflict {
@@ -127,9 +127,10 @@ public struct Publisher: Sendable {
   /// Writes the consumption and change files, and names them in the update.
   private func writeState(
     _ publication: Publication, _ id: TableID
-  ) throws -> (update: TableUpdate, keys: [String]) {
+  ) throws -> (update: TableUpdate, keys: [String], deletions: [String]) {
     var update = publication.update
     var keys: [String] = []
+    let deletions = publication.consumption?.deletions
     if let consumption = publication.consumption {
       let json = consumption.json(nonce: Nonce.hex())
       let hash = try StateFile.write(json, to: store) { LakeLayout.consumption(id, hash: $0) }
@@ -138,12 +139,19 @@ public struct Publisher: Sendable {
       update.summary[SummaryKey.run] = consumption.run
       keys.append(LakeLayout.consumption(id, hash: hash))
     }
+    if let deletions {
+      // Who looks for files that are needed has to read only the consumption files that name some.
+      if !deletions.isEmpty { update.summary[SummaryKey.deletions] = "\(deletions.count)" }
+      update.properties[SummaryKey.deletions] = "\(deletions.count)"
+    }
     if let changes = publication.changes {
       let json = changes.json(nonce: Nonce.hex())
       let hash = try StateFile.write(json, to: store) { LakeLayout.changes(id, hash: $0) }
       update.summary[SummaryKey.changes] = hash
       keys.append(LakeLayout.changes(id, hash: hash))
     }
-    return (update, keys)
+    return (
+      update, keys, (deletions ?? []).map { store.uri(LakeLayout.statePrefix(id) + $0.name) }
+    )
   }
 }

@@ -75,6 +75,7 @@ extension Workspace {
     // Not what those commits changed: of a merge, that names losers, too.
     let names = consumed.union(Set(then.pending).subtracting(now.pending))
     next = now
+    next.deletions = then.deletions
     next.held.contributions = names.union(now.held.contributions).sorted()
     next.pending.removeAll(where: names.contains)
     return next

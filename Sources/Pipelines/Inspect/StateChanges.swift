@@ -81,9 +81,10 @@ extension Workspace {
       } else if files.isEmpty {
         forgotten = next.inputs.count
         next.inputs = [:]
+        next.deletions = nil
         next.held = Consumption.Held()
       } else {
-        let known = try contributions(table).union(next.held.contributions)
+        let known = try contributions(table, next)
         let names = files.filter(known.contains)
         forgotten = names.count
         next.pending = Array(Set(next.pending).union(names)).sorted()
@@ -106,7 +107,7 @@ extension Workspace {
     let outcome = try mend(id) { _, consumption in
       guard var next = consumption, let held = next.held.text else { return nil }
       text = held
-      if next.held.isWhole { next.inputs = [:] }
+      if next.held.isWhole { (next.inputs, next.deletions) = ([:], nil) }
       for interval in next.held.intervals.keys { next.intervals[interval] = nil }
       next.pending = Array(Set(next.pending).union(next.held.contributions)).sorted()
       next.held = Consumption.Held()
@@ -231,6 +232,7 @@ extension Workspace {
   /// Earlier state without what was published since.
   private func mended(_ earlier: Consumption, _ changes: [ChangeSet]?) -> Consumption {
     var next = earlier
+    next.deletions = nil
     guard let changes, !changes.contains(where: \.isFull) else {
       next.inputs = [:]
       next.intervals = [:]
@@ -283,7 +285,7 @@ extension Workspace {
         next.held = Consumption.Held()
         return (next, ChangeSet(isFull: true))
       }
-      let known = try contributions(table).union(next.held.contributions)
+      let known = try contributions(table, next)
       names = files.filter(known.contains)
       guard !names.isEmpty else { return nil }
       next.pending = Array(Set(next.pending).union(names)).sorted()
@@ -337,15 +339,18 @@ extension Workspace {
     return isDone
   }
 
-  /// The values of `_source_file` that are in a table.
-  private func contributions(_ table: Table?) throws -> Set<String> {
-    guard let table, table.schema[Provenance.file] != nil else { return [] }
+  /// The values of `_source_file` that are in a table, or that it remembers.
+  private func contributions(_ table: Table?, _ consumption: Consumption) throws -> Set<String> {
+    let held = Set(consumption.held.contributions)
+    guard let table, table.schema[Provenance.file] != nil else { return held }
+    let files = try table.dataFiles() + table.dataFiles(of: consumption.deletions ?? [])
     let found = try engine.rows(
       Query(
         sql: "SELECT DISTINCT \(Provenance.file) FROM t",
-        inputs: ["t": .files(try table.dataFiles(), schema: table.schema)],
+        inputs: ["t": .files(files, schema: table.schema)],
         label: table.id.description), cancellation: context.cancellation)
-    return Set(found.rows.compactMap { if case .string(let name) = $0[0] { name } else { nil } })
+    return held.union(
+      found.rows.compactMap { if case .string(let name) = $0[0] { name } else { nil } })
   }
 
   /// The same for an index, whose files need not be in it: those set aside are looked at again, too.

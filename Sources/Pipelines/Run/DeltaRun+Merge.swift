@@ -7,8 +7,9 @@ import Project
 /// Merge models (rule 11): of each key, the latest row among all contributions.
 ///
 /// The latest row is the greatest of a total order, so where contributions only came, it is the
-/// greater of the table's row and the new ones. Where one changed or went, and where rows can say
-/// that a key is gone, all contributions are asked again, of the keys concerned.
+/// greater of the table's row and the new ones. Where one changed or went, all contributions are
+/// asked again, of the keys concerned. Rows that say that their key is gone are contributions, too:
+/// those that won are remembered beside the table (`Deletions`).
 extension DeltaRun {
   /// - Parameter rows: The new contributions.
   func merge(
@@ -16,49 +17,48 @@ extension DeltaRun {
   ) throws -> Change {
     let fresh = Query.Input.files(rows, schema: schema)
     guard let base, !delta.isRebuild else {
-      var change = Change(rows: try compute(latest(of: [fresh], schema), schema, "latest", &staged))
-      change.removed = base == nil ? [] : nil
+      var change = try replacement(by: [fresh], schema, &staged)
+      if base == nil { change.removed = [] }
       change.changes.isFull = delta.isRebuild
       change.changes.contributions.added = delta.isRebuild ? [] : delta.changes.added
       return change
     }
-    let gone = keepsRows ? [] : delta.gone
-    if model.deleteMarker != nil && !gone.isEmpty {
-      // Which keys those files said were gone, no table knows.
+    let parts = TableParts(base, schema, workspace, Place(model: unit.label))
+    guard let deletions = try Deletions(of: self, parts) else {
+      // Which keys were said to be gone, nothing tells: all contributions do.
       var all = [try everything(of: nil, schema, &staged)]
       if !held.contributions.isEmpty {
-        let parts = TableParts(base, schema, workspace, Place(model: unit.label))
         all.append(.view(try parts.rows(of: .contributions(held.contributions))))
       }
-      var change = Change(rows: try compute(latest(of: all, schema), schema, "latest", &staged))
-      change.removed = nil
-      change.changes.isFull = true
-      return change
+      if keepsRows { all += [fresh, .files(try base.dataFiles(), schema: schema)] }
+      return try replacement(by: all, schema, &staged)
     }
-    let parts = TableParts(base, schema, workspace, Place(model: unit.label))
-    guard let keys = try touchedKeys(fresh, gone, parts, &staged) else { return Change() }
+    let gone = keepsRows ? [] : delta.gone
+    guard let keys = try touchedKeys(fresh, gone, parts, deletions, &staged) else {
+      return Change(deletions: deletions.known)
+    }
     let affected = try parts.files(holding: keys)
     let present = parts.rows(of: keys, in: affected)
-    var candidates: [Query.Input] = []
-    if gone.isEmpty && model.deleteMarker == nil {
-      candidates = [fresh, .view(present)]
-    } else {
+    let absent = deletions.rows(of: keys)
+    var candidates = [fresh, .view(present)] + (absent.map { [.view($0)] } ?? [])
+    if !gone.isEmpty {
       candidates = [try everything(of: keys, schema, &staged)]
-      if keepsRows { candidates += [fresh, .view(present)] }
       if !held.contributions.isEmpty {
-        candidates.append(.view(heldRows(among: present)))
+        candidates += ([present] + (absent.map { [$0] } ?? [])).map { .view(heldRows(among: $0)) }
       }
     }
-    let winners = try compute(latest(of: candidates, schema), schema, "latest", &staged)
-    let moved = try moved(from: present, to: .files(winners, schema: schema))
+    let elected = try elect(candidates, schema, &staged)
+    var change = Change(
+      deletions: try deletions.replacing(keys, by: elected.deletions, &staged))
+    let winners = Query.Input.files(elected.winners, schema: schema)
+    let moved = try moved(from: present, to: winners)
     // Late rows that lose change nothing.
-    guard !moved.isEmpty else { return Change() }
+    guard !moved.isEmpty else { return change }
     let kept = parts.others(than: keys, in: affected)
     let union = Query(
       sql: "SELECT * FROM kept UNION ALL SELECT * FROM winners",
-      inputs: ["kept": .view(kept), "winners": .files(winners, schema: schema)],
-      label: unit.label)
-    var change = Change(rows: try compute(union, schema, "merged", &staged))
+      inputs: ["kept": .view(kept), "winners": winners], label: unit.label)
+    change.rows = try compute(union, schema, "merged", &staged)
     change.removed = affected
     let added = keepsRows ? [] : Set(delta.changes.added)
     change.changes.contributions.added = moved.filter(added.contains)
@@ -66,19 +66,39 @@ extension DeltaRun {
     return change
   }
 
+  /// All rows of the table anew.
+  private func replacement(
+    by contributions: [Query.Input], _ schema: Schema, _ staged: inout [DataFile]
+  ) throws -> Change {
+    let elected = try elect(contributions, schema, &staged)
+    var change = Change(rows: elected.winners)
+    change.removed = nil
+    change.changes.isFull = true
+    if model.deleteMarker != nil {
+      change.deletions = try elected.deletions.map { try lake.deletionFile($0, of: unit.id) }
+    }
+    return change
+  }
+
   /// The keys whose latest row may be another one now.
   ///
   /// - Returns: Nil where there are none.
   private func touchedKeys(
-    _ fresh: Query.Input, _ gone: [String], _ parts: TableParts, _ staged: inout [DataFile]
+    _ fresh: Query.Input, _ gone: [String], _ parts: TableParts, _ deletions: Deletions,
+    _ staged: inout [DataFile]
   ) throws -> TableParts.Keys? {
     let fields = model.uniqueKey.compactMap { parts.schema[$0] }
     let names = fields.map(\.name.quotedName).joined(separator: ", ")
     var inputs = ["fresh": fresh]
     var sql = "SELECT \(names) FROM fresh"
     if !gone.isEmpty {
-      inputs["past"] = .view(try parts.rows(of: .contributions(gone)))
+      let contributions = TableParts.Keys.contributions(gone)
+      inputs["past"] = .view(try parts.rows(of: contributions))
       sql += " UNION ALL SELECT \(names) FROM past"
+      if let absent = deletions.rows(of: contributions) {
+        inputs["absent"] = .view(absent)
+        sql += " UNION ALL SELECT \(names) FROM absent"
+      }
     }
     let schema = Schema(fields.map { Field(name: $0.name, type: $0.type) }).withFreshIDs()
     let files = try workspace.engine.compute(
@@ -91,7 +111,7 @@ extension DeltaRun {
     return files.isEmpty ? nil : .rows(of: files, schema: schema)
   }
 
-  /// Of the table's rows, those of contributions of which a later version is held back: all there is
+  /// Of remembered rows, those of contributions of which a later version is held back: all there is
   /// of them.
   private func heldRows(among present: Query) -> Query {
     let keys = TableParts.Keys.contributions(held.contributions)
@@ -133,8 +153,24 @@ extension DeltaRun {
       try kept(rows, setAsideAudit(rows, schema), schema, &staged), schema: schema)
   }
 
-  /// Of each key the last row, where that does not say that the key is gone.
-  private func latest(of candidates: [Query.Input], _ schema: Schema) -> Query {
+  /// Of each key the last row; those that say that their key is gone apart.
+  private func elect(
+    _ candidates: [Query.Input], _ schema: Schema, _ staged: inout [DataFile]
+  ) throws -> (winners: [DataFile], deletions: [DataFile]) {
+    let latest = try compute(latest(of: candidates), schema, "latest", &staged)
+    guard let marker = model.deleteMarker, let id = schema[marker]?.id,
+      latest.contains(where: { $0.columns[id]?.upper != .boolean(false) })
+    else { return (latest, []) }
+    func those(_ condition: String) -> Query {
+      Query(
+        sql: "SELECT * FROM latest WHERE \(marker.quotedName) IS \(condition)",
+        inputs: ["latest": .files(latest, schema: schema)], label: unit.label)
+    }
+    let winners = try compute(those("NOT TRUE"), schema, "present", &staged)
+    return (winners, try computeDeletions(those("TRUE"), schema, "elected", &staged))
+  }
+
+  private func latest(of candidates: [Query.Input]) -> Query {
     var inputs: [String: Query.Input] = [:]
     for (index, input) in candidates.enumerated() { inputs["c\(index)"] = input }
     let all = inputs.keys.sorted().map { "SELECT * FROM \($0)" }.joined(separator: " UNION ALL ")
@@ -142,16 +178,15 @@ extension DeltaRun {
     var order = model.orderBy.map {
       "\($0.column.quotedName) \($0.isDescending ? "ASC" : "DESC") NULLS LAST"
     }
-    let rest = [Provenance.file, Provenance.row] + schema.fields.filter(\.isOrdered).map(\.name)
-    order += rest.map { "\($0.quotedName) DESC NULLS LAST" }
-    let key = model.uniqueKey.map(\.quotedName).joined(separator: ", ")
-    var sql =
-      "SELECT * FROM (\(all)) AS candidates QUALIFY row_number() OVER "
-      + "(PARTITION BY \(key) ORDER BY \(order.joined(separator: ", "))) = 1"
-    if let marker = model.deleteMarker {
-      sql = "SELECT * FROM (\(sql)) AS winners WHERE \(marker.quotedName) IS NOT TRUE"
+    let columns = model.tableColumns.fields.filter(\.isOrdered).map(\.name)
+    order += ([Provenance.file, Provenance.row] + columns).map {
+      "\($0.quotedName) DESC NULLS LAST"
     }
-    return Query(sql: sql, inputs: inputs, label: unit.label)
+    let key = model.uniqueKey.map(\.quotedName).joined(separator: ", ")
+    return Query(
+      sql: "SELECT * FROM (\(all)) AS candidates QUALIFY row_number() OVER "
+        + "(PARTITION BY \(key) ORDER BY \(order.joined(separator: ", "))) = 1",
+      inputs: inputs, label: unit.label)
   }
 
   /// The contributions that have other rows in the table than before.

@@ -32,6 +32,8 @@ struct DeltaRun {
     /// Present files that go; nil for all.
     var removed: [DataFile]? = []
     var changes = ChangeSet()
+    /// Of merge models with a delete marker: all rows that won and say that their key is gone.
+    var deletions: [DeletionFile]?
   }
 
   /// Computes and publishes. Fills `result` as it goes.
@@ -104,8 +106,11 @@ struct DeltaRun {
   }
 
   func staging(_ part: String) -> String {
-    lake.staging(unit.id, run: run.id, part: "\(part)-\(attempt)-\(position)")
+    lake.staging(unit.id, run: run.id, part: attemptPart(part))
   }
+
+  /// The name of one computation of one attempt.
+  func attemptPart(_ part: String) -> String { "\(part)-\(attempt)-\(position)" }
 
   /// Keeps apart what one attempt stages for several commits.
   private var position: String {
@@ -273,6 +278,7 @@ struct DeltaRun {
     let consumed = Set(delta.present + delta.gone)
     if delta.isRebuild { next.held = Consumption.Held() }
     next.held.contributions.removeAll { consumed.contains($0) }
+    next.deletions = change.deletions
     let update = TableUpdate(
       schema: schema, partitionBy: model.partitionBy,
       sort: sort.map { SortColumn($0.column, isDescending: $0.isDescending) },

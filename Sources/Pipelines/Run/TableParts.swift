@@ -99,7 +99,10 @@ struct TableParts {
 
   /// The data files that hold at least one row with those values.
   func files(holding keys: Keys) throws -> [DataFile] {
-    let candidates = try candidates(keys)
+    try files(holding: keys, among: try candidates(keys))
+  }
+
+  func files(holding keys: Keys, among candidates: [DataFile]) throws -> [DataFile] {
     var holding: [DataFile] = []
     // A query for many files at once; statistics have already spared most.
     let size = 50
