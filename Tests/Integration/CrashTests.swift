@@ -142,6 +142,21 @@ struct CrashTests {
     var moment: String
     var project: PageviewsProject
     var complaints: [String]
+    var wasKilled = false
+  }
+
+  @Test("rule 37: there are at least 500 moments to kill a run at")
+  func moments() throws {
+    var total = 0
+    for scenario in Scenario.allCases {
+      let (outcome, mutations) = try scenario.project().traced(
+        scenario.arguments, variables: scenario.variables)
+      try #require(outcome.exitCode == 0, "\(outcome)")
+      total += 2 * mutations.count
+      print("\(2 * mutations.count) moments: \(scenario.rawValue)")
+    }
+    print("\(total) moments in all")
+    #expect(total >= 500)
   }
 
   @Test(
@@ -166,6 +181,8 @@ struct CrashTests {
     }.map { try $0.get() }
     let audits = try LakeAudit.of(survivors.map(\.project.lake))
     #expect(audits.count == moments.count)
+    let kills = survivors.count(where: \.wasKilled)
+    print("\(kills) kills at \(all.count) moments: \(scenario.rawValue)")
     for (survivor, audit) in zip(survivors, audits) {
       let call = mutations.first { survivor.moment.hasSuffix(":\($0.number)") }
       let place = "\(survivor.moment) \(call.map { "\($0.method) \($0.key)" } ?? "")"
@@ -205,6 +222,7 @@ struct CrashTests {
       #expect(again.exitCode == 0, "\(again)")
       projects.append(project)
     }
+    print("\(killed) kills at any time: \(scenario.rawValue)")
     #expect(killed >= 2)
     for (project, audit) in zip(projects, try LakeAudit.of(projects.map(\.lake))) {
       #expect(audit.content(of: project) == expected)
@@ -223,7 +241,8 @@ struct CrashTests {
     }
     let variables = scenario.variables
     let killed = try project.killed(scenario.arguments, at: moment, variables: variables)
-    check(killed.end == .killed(signal: SIGKILL), killed)
+    survivor.wasKilled = killed.end == .killed(signal: SIGKILL)
+    check(survivor.wasKilled, killed)
     if scenario == .maintained {
       // Who reads in between finds all there is.
       let read = try project.run([
@@ -336,9 +355,9 @@ enum Texts {
 
 /// A third pipeline, of the kinds that follow their input: files → `bronze` (append, rows set aside)
 /// → `silver` (merge) → `copy` (append) and `totals` (full, exported) → `large` (view); `direct`
-/// (merge) reads the files themselves.
+/// (merge) reads the files themselves, and in `live` (merge) some rows say that their keys are gone.
 enum Goods {
-  static let tables = ["bronze", "silver", "direct", "copy", "totals"]
+  static let tables = ["bronze", "silver", "direct", "live", "copy", "totals"]
 
   static func write(to project: PageviewsProject) throws {
     try project.root.write(
@@ -369,6 +388,11 @@ enum Goods {
         merge + "incremental: {on: bronze}", "SELECT id, owner, amount, ts FROM bronze"
       ),
       "direct": (merge + "incremental: {on: items}", "SELECT id, owner, amount, ts FROM items"),
+      "live": (
+        merge.replacingOccurrences(of: "columns: {", with: "columns: {gone: boolean, ")
+          + "incremental: {on: items}\ndelete_marker: gone",
+        "SELECT amount % 10 = 1 OR amount = 20 AS gone, id, owner, amount, ts FROM items"
+      ),
       "copy": (
         "kind: append\nincremental: {on: silver}\n\(columns)",
         "SELECT id, owner, amount, ts FROM silver"
