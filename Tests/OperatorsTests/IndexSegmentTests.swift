@@ -154,6 +154,55 @@ struct IndexSegmentTests {
     }
   }
 
+  @Test("a page of an array with its own checksum in place of another is found")
+  func swappedPages() throws {
+    let scratch = try Scratch()
+    let collection = TextCollection.random(3000, words: 60, seed: 4)
+    let segment = try collection.segment(scratch, "a.seg")
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/a.seg")))
+    for column in [segment.ids, segment.tokens, segment.places] {
+      let size = column.form.pageByteCount + 4
+      let start = Int(column.offset)
+      #expect(column.form.pages == 3)
+      var swapped = bytes
+      swapped.replaceSubrange(
+        start..<start + 2 * size,
+        with: bytes[start + size..<start + 2 * size] + bytes[start..<start + size])
+      #expect(swapped != bytes)
+      let reader = try SegmentReader(LoadedBytes(swapped, "x.seg"))
+      #expect(throws: OperatorError.self) { try reader.verify() }
+    }
+  }
+
+  @Test("a segment without checksums of its pages in one place, as they were, is read")
+  func olderSegment() throws {
+    let scratch = try Scratch()
+    let collection = TextCollection.random(3000, words: 60, seed: 4)
+    let segment = try collection.segment(scratch, "a.seg")
+    var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/a.seg")))
+    // The footer as it was: without the section, which nothing else points to.
+    let length = bytes.suffix(12).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+    guard
+      case .object(let members) = try JSON(
+        parsing: Array(bytes[(bytes.count - 16 - length)..<(bytes.count - 16)]))
+    else { throw Cancelled() }
+    let footer = Array(
+      JSON.object(members.filter { $0.name != "page_checksums" }).description.utf8)
+    #expect(footer.count < length)
+    var checksum = CRC32C()
+    footer.withUnsafeBytes { checksum.update($0) }
+    bytes.removeLast(16 + length)
+    bytes += footer
+    withUnsafeBytes(of: checksum.value.littleEndian) { bytes += $0 }
+    withUnsafeBytes(of: UInt32(footer.count).littleEndian) { bytes += $0 }
+    bytes += Array("SLUICEIX".utf8)
+    let old = try SegmentReader(LoadedBytes(bytes, "old.seg"))
+    try old.verify()
+    #expect(try old.allPostings() == segment.allPostings())
+    let key = TextCollection.key(collection.texts.keys.max()!)
+    #expect(try old.document(key: key) == segment.document(key: key))
+  }
+
   @Test("rule 32: words keep their IDs for ever, new ones get the next in the order of their bytes")
   func wordIDs() throws {
     let scratch = try Scratch()

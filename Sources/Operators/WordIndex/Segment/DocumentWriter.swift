@@ -7,6 +7,8 @@ struct DocumentWriter {
   private(set) var blocks: [UInt8] = []
   /// Of each block: its bytes, its checksum, its first key.
   private(set) var index: [UInt8] = []
+  /// Of the arrays' pages, in the order in which they are in the file.
+  private(set) var pageChecksums: [UInt8] = []
   /// Of each document in the order of IDs: its place in the order of keys.
   private var places: [Int64]
   private var block: [UInt8] = []
@@ -62,7 +64,8 @@ struct DocumentWriter {
   ///   - ids: Ascending.
   ///   - tokens: In the order of IDs.
   /// - Returns: The footer's members.
-  func write(to file: SegmentFile, ids: [UInt32], tokens: [Int64]) throws -> [JSON.Member] {
+  mutating func write(to file: SegmentFile, ids: [UInt32], tokens: [Int64]) throws -> [JSON.Member]
+  {
     let start = file.offset
     try file.write(blocks)
     let columns: [(String, (PackedNumbers, [UInt8]))] = [
@@ -72,8 +75,9 @@ struct DocumentWriter {
     ]
     var members: [JSON.Member] = [.init("documents_offset", .integer(start))]
     for (name, (form, bytes)) in columns {
-      guard case .object(let form) = form.json else { preconditionFailure("an object") }
-      members.append(.init(name, .object([.init("offset", .integer(file.offset))] + form)))
+      pageChecksums += form.checksums(in: bytes)
+      guard case .object(let json) = form.json else { preconditionFailure("an object") }
+      members.append(.init(name, .object([.init("offset", .integer(file.offset))] + json)))
       try file.write(bytes)
     }
     return members

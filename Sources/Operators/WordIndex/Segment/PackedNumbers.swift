@@ -18,9 +18,7 @@ struct PackedNumbers: Sendable, Equatable {
   var pageByteCount: Int { PackedNumbers.pageCount / 8 * width }
 
   var byteCount: Int {
-    guard width > 0 else { return 0 }
-    let pages = (count + PackedNumbers.pageCount - 1) / PackedNumbers.pageCount
-    return pages * (pageByteCount + 4)
+    pages * (pageByteCount + 4)
   }
 
   /// Packs numbers, the greatest of which differ by less than 2^56.
@@ -68,6 +66,19 @@ struct PackedNumbers: Sendable, Equatable {
     return (form, bytes)
   }
 
+  /// The checksums of all pages, one behind the other, from the packed numbers' bytes.
+  func checksums(in bytes: [UInt8]) -> [UInt8] {
+    guard width > 0 else { return [] }
+    return stride(from: pageByteCount, to: bytes.count, by: pageByteCount + 4).flatMap {
+      bytes[$0..<$0 + 4]
+    }
+  }
+
+  /// How many pages there are.
+  var pages: Int {
+    width > 0 ? (count + PackedNumbers.pageCount - 1) / PackedNumbers.pageCount : 0
+  }
+
   /// The members of a footer.
   var json: JSON {
     ["count": .integer(Int64(count)), "base": .integer(base), "width": .integer(Int64(width))]
@@ -94,6 +105,8 @@ struct PackedColumn: Sendable {
   var form: PackedNumbers
   var offset: Int64
   var bytes: any SegmentBytes
+  /// The checksums that the pages must have; nil where only those behind the pages are known.
+  var checksums: SegmentPart?
 
   /// A number that is there.
   func callAsFunction(_ index: Int) throws -> Int64 {
@@ -138,6 +151,11 @@ struct PackedColumn: Sendable {
     let body = UnsafeRawBufferPointer(rebasing: part.bytes[..<form.pageByteCount])
     let stored = part.bytes.loadUnaligned(fromByteOffset: form.pageByteCount, as: UInt32.self)
     try bytes.expect(UInt32(littleEndian: stored), of: body, at: start)
+    if let checksums,
+      checksums.bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) != stored
+    {
+      throw bytes.damaged("the page at \(start) is another one")
+    }
     return part
   }
 }

@@ -29,9 +29,11 @@ public final class SegmentReader: Sendable {
     let start = try footer.integer("documents_offset", bytes)
     documentBlocks = try BlockIndex(
       footer.section("document_index", bytes), bytes, start: start, hasLists: false)
-    ids = try footer.column("ids", bytes)
-    tokens = try footer.column("tokens", bytes)
-    places = try footer.column("places", bytes)
+    var columns = try ["ids", "tokens", "places"].map { try footer.column($0, bytes) }
+    if footer.members["page_checksums"] != nil {
+      try footer.section("page_checksums", bytes).check(&columns, bytes)
+    }
+    (ids, tokens, places) = (columns[0], columns[1], columns[2])
     let blocks = (summary.documentCount + SegmentFrame.documentsInBlock - 1)
     guard documentBlocks.count == blocks / SegmentFrame.documentsInBlock else {
       throw bytes.damaged("its documents are not those it counts")
@@ -66,6 +68,20 @@ public final class SegmentReader: Sendable {
     for column in [ids, tokens, places] {
       try column.forEach(in: 0..<column.form.count) { _ in }
     }
+  }
+}
+
+extension SegmentPart {
+  /// Holds the pages of columns to the checksums that these bytes are, one behind the other.
+  fileprivate func check(_ columns: inout [PackedColumn], _ file: any SegmentBytes) throws {
+    var start = 0
+    for index in columns.indices {
+      let end = start + 4 * columns[index].form.pages
+      guard end <= bytes.count else { throw file.damaged("it has not a checksum for each page") }
+      columns[index].checksums = part(start..<end)
+      start = end
+    }
+    guard start == bytes.count else { throw file.damaged("it has not a checksum for each page") }
   }
 }
 

@@ -26,10 +26,12 @@ final class SegmentWriter {
     _ documents: DocumentWriter, ids: [UInt32], tokens: [Int64]
   ) throws -> SegmentSummary {
     try dictionary.finish()
+    var documents = documents
     let columns = try documents.write(to: file, ids: ids, tokens: tokens)
     let sections = [
       JSON.Member("dictionary_index", try write(dictionary.index).json),
       JSON.Member("document_index", try write(documents.index).json),
+      JSON.Member("page_checksums", try write(documents.pageChecksums).json),
     ]
     let tokenCount = tokens.reduce(0, +)
     let footer = JSON.object(
