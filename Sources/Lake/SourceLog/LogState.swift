@@ -103,6 +103,19 @@ public struct LogState: Sendable {
     public var startIndex: Int { 0 }
     public var endIndex: Int { packed.count }
     public subscript(index: Int) -> LoggedFile { packed[index] }
+
+    /// Goes through the keys of all files, in their order, without unpacking any.
+    ///
+    /// - Parameter visit: Gets a file's index and its key's bytes.
+    public func forEachKey(
+      _ visit: (_ index: Int, _ key: UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+      try packed.keys.bytes.withUnsafeBytes { bytes in
+        for index in 0..<packed.count {
+          try visit(index, UnsafeRawBufferPointer(rebasing: bytes[packed.keys.range(index)]))
+        }
+      }
+    }
   }
 
   public var byteCount: Int64 { packed.sizes.reduce(0, +) }

@@ -16,19 +16,11 @@ import Synchronization
 /// What one commit of an index takes in: files that came or changed, and files that are gone.
 struct IndexBatch {
   let delta: Delta
-  private let run: IndexRun
-  private let settings: WordIndexSettings
+  let run: IndexRun
+  let settings: WordIndexSettings
   private let source: Source
   private let text: Source.Text
-  private let sourceKey: Survey.SourceKey
-
-  /// What was made of the files, whatever the index looks like when it is published.
-  struct Built {
-    var numbering: IndexManifest.Numbering
-    var nextDocumentID: Int64
-    /// Nil where no file is left.
-    var segment: IndexChange.Built?
-  }
+  let sourceKey: Survey.SourceKey
 
   /// - Throws: `PipelineError` `.unavailable` for an input that is no text.
   init(_ run: IndexRun, _ settings: WordIndexSettings, _ delta: Delta) throws {
@@ -49,93 +41,16 @@ struct IndexBatch {
     sourceKey = key
   }
 
-  private var workspace: Workspace { run.workspace }
+  var workspace: Workspace { run.workspace }
   private var cancellation: Cancellation { run.cancellation }
-  private var place: Place { Place(model: run.unit.label) }
+  var place: Place { Place(model: run.unit.label) }
 
   /// What quarantine calls the batch.
   var position: String {
     if case .log(let number, _) = delta.position { "\(number)" } else { "full" }
   }
 
-  // MARK: - Building
-
-  /// Numbers the files, and builds a segment of those that are text.
-  ///
-  /// - Parameter rejects: Gets the others, where they are set aside.
-  func build(
-    _ base: IndexBase, _ rejects: RejectLog, _ result: inout UnitResult
-  ) throws -> Built {
-    let numbering = base.numbering(settings, isRebuild: delta.isRebuild) {
-      DocumentNumbers.numbering($0, for: state.files)
-    }
-    let numbers = try number(delta.files, numbering, base)
-    var built = Built(numbering: numbering, nextDocumentID: numbers.next)
-    let (documents, copies) = try documents(of: numbers, rejects, &result)
-    guard !documents.isEmpty else { return built }
-    let name = IndexStore.freshName(run: run.run.id)
-    let path = try workspace.scratchFile()
-    let outcome = try timed("compute", &result) {
-      try builder.build(
-        documents, sequence: base.manifest?.nextSequence ?? 1, to: path,
-        progress: { [label = run.unit.label, progress = workspace.context.progress] in
-          progress.report(task: label, step: "index", done: $0, total: $1)
-        })
-    }
-    do {
-      try withExtendedLifetime(copies) {
-        try expectUnchanged(documents)
-        try setAside(
-          outcome.rejected.map { (documents[$0.index], $0.reason, $0.message) }, rejects, &result)
-      }
-      result.rowCount += Int64(outcome.segment?.documentCount ?? 0)
-      built.segment = try outcome.segment.map { summary in
-        IndexChange.Built(
-          name: name, path: path, summary: summary,
-          reader: try SegmentReader(MappedSegment(path: path)))
-      }
-      return built
-    } catch {
-      unlink(path)
-      throw error
-    }
-  }
-
-  /// All files, numbered as in a new index, for who reads them otherwise.
-  func documents(
-    _ rejects: RejectLog, _ result: inout UnitResult
-  ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
-    let numbering = DocumentNumbers.numbering(settings.documentID, for: state.files)
-    let none = IndexBase(manifest: nil, open: OpenIndex(run.lake.index(run.unit.id)))
-    let numbers = try number(delta.files, numbering, none)
-    return try documents(of: numbers, rejects, &result)
-  }
-
-  /// Brings the numbered files here, and sets the others aside.
-  private func documents(
-    of numbers: DocumentNumbers, _ rejects: RejectLog, _ result: inout UnitResult
-  ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
-    result.rowsRead += Int64(delta.files.count)
-    result.bytesRead += delta.files.reduce(0) { $0 + max(0, $1.byteCount) }
-    for misfit in numbers.misfits {
-      try setAside(
-        misfit.file.key, nil, misfit.file.byteCount, misfit.reason, misfit.message, .quarantine,
-        rejects, &result)
-    }
-    let fetched = try timed("fetch", &result) { try fetch(numbers.numbered.map(\.file)) }
-    let documents = zip(numbers.numbered, fetched).map { entry, copy in
-      IndexDocument(
-        id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
-        path: copy.path)
-    }
-    return (documents, fetched.compactMap(\.copy))
-  }
-
-  func removeScratch(_ built: Built) {
-    if let path = built.segment?.path { unlink(path) }
-  }
-
-  private var state: LogState { run.survey.sources[sourceKey]?.state ?? .empty }
+  var state: LogState { run.survey.sources[sourceKey]?.state ?? .empty }
 
   var format: TextFormat {
     TextFormat(
@@ -143,7 +58,7 @@ struct IndexBatch {
       fallbackEncoding: text.fallbackEncoding?.kernel, rejectsBinary: true)
   }
 
-  private var builder: IndexBuilder {
+  var builder: IndexBuilder {
     let engine = workspace.project.engine
     return IndexBuilder(
       tokenizer: settings.tokenizer.operatorSettings, format: format, threads: engine.threads,
@@ -151,31 +66,9 @@ struct IndexBatch {
       spillFolder: { [workspace] in try workspace.scratchFolder() }, cancellation: cancellation)
   }
 
-  private func number(
-    _ files: [LoggedFile], _ numbering: IndexManifest.Numbering, _ base: IndexBase
-  ) throws -> DocumentNumbers {
-    switch numbering {
-    case .number:
-      let gone = Set(delta.gone)
-      return try DocumentNumbers.byName(
-        files, refusesDuplicates: settings.documentID == .number, place: place
-      ) { ids in
-        // After a rebuild, nothing of before counts.
-        guard !delta.isRebuild else { return ids.map { _ in nil } }
-        return try base.documents(ids: ids).map { found in
-          found.map(\.document.key).flatMap { gone.contains($0) ? nil : $0 }
-        }
-      }
-    case .assigned:
-      let known = try base.documents(keys: files.map(\.key)).map { $0?.document.id }
-      return try DocumentNumbers.assigned(
-        files, known: known, next: base.manifest?.nextDocumentID ?? 1, place: place)
-    }
-  }
-
   // MARK: - Files
 
-  private struct LocalDocument: Sendable {
+  struct LocalDocument: Sendable {
     var path: String
     var byteCount: Int64
     /// Keeps a fetched object from being evicted.
@@ -183,7 +76,7 @@ struct IndexBatch {
   }
 
   /// Brings objects here, many at a time; files of this machine are read where they are.
-  private func fetch(_ files: [LoggedFile]) throws -> [LocalDocument] {
+  func fetch(_ files: [LoggedFile]) throws -> [LocalDocument] {
     let total = files.reduce(0) { $0 + max(0, $1.byteCount) }
     let tally = ByteTally(total) {
       [progress = workspace.context.progress, label = run.unit.label] in
@@ -241,7 +134,7 @@ struct IndexBatch {
     }
   }
 
-  private func setAside(
+  func setAside(
     _ key: String, _ path: String?, _ byteCount: Int64, _ reason: String, _ message: String,
     _ policy: Source.Misfit, _ rejects: RejectLog, _ result: inout UnitResult
   ) throws {
@@ -285,7 +178,7 @@ struct IndexBatch {
     change.manifest.tokenizer = settings.tokenizer.operatorSettings.canonicalText
     change.manifest.nextDocumentID = built.nextDocumentID
     try bury(base, &change)
-    if let segment = built.segment { try change.add(segment, base.open) }
+    for segment in built.segments { try change.add(segment, base.open) }
     try change.merge(
       base.open, run: run.run.id, policy: MergePolicy(), cancellation: cancellation,
       scratch: { try workspace.scratchFile() })
@@ -354,17 +247,6 @@ private final class ByteTally: Sendable {
         done += count
         return done
       })
-  }
-}
-
-extension IndexBase {
-  /// How documents are numbered: as they have been, and anew where the index is.
-  fileprivate func numbering(
-    _ settings: WordIndexSettings, isRebuild: Bool,
-    fresh: (WordIndexSettings.DocumentID) -> IndexManifest.Numbering
-  ) -> IndexManifest.Numbering {
-    guard let manifest, !isRebuild else { return fresh(settings.documentID) }
-    return manifest.numbering
   }
 }
 

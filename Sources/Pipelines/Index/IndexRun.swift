@@ -51,8 +51,8 @@ struct IndexRun {
       return
     }
     let built = try batch.build(base, rejects, &result)
-    defer { batch.removeScratch(built) }
-    try publish(rejects, of: batch, &result)
+    defer { built.removeScratch() }
+    try publish(rejects, of: batch, recalled: built.recalled, &result)
     for attempt in 1... {
       try run.renewIfDue()
       let change = try timed("merge", &result) { try batch.change(base, built) }
@@ -73,13 +73,14 @@ struct IndexRun {
 
   /// Quarantine comes first (rule 16).
   private func publish(
-    _ rejects: RejectLog, of batch: IndexBatch, _ result: inout UnitResult
+    _ rejects: RejectLog, of batch: IndexBatch, recalled: Set<String> = [],
+    _ result: inout UnitResult
   ) throws {
     try timed("publish", &result) {
       _ = try QuarantineTable(lake: lake, pipeline: model.pipeline).publish(
         model: model.name, batch: batch.position, run: run, malformed: rejects,
         replacing: batch.delta.isRebuild
-          ? .all : .files(Set(batch.delta.present + batch.delta.gone)),
+          ? .all : .files(recalled.union(batch.delta.present + batch.delta.gone)),
         engine: workspace.engine, cancellation: cancellation)
     }
   }

@@ -33,7 +33,7 @@ struct IndexTwin {
         .unavailable, "the model's operator has no twin in SQL",
         at: Place(model: model.qualifiedName))
     }
-    let (documents, copies) = try batch.documents(rejects, &result)
+    let (documents, copies) = try batch.allDocuments(rejects, &result)
     let rows = TextRows(
       documents.map {
         .init(key: $0.key, version: $0.version, path: $0.path, byteCount: $0.size)
