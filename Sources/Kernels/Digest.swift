@@ -1,9 +1,11 @@
 internal import CCrypto
 
-/// SHA-256 or MD5 of a stream, through OpenSSL.
+/// SHA-256, SHA-1 or MD5 of a stream, through OpenSSL.
 public final class Digest {
   public enum Algorithm: Sendable, Hashable {
     case sha256
+    /// For checksums that others stored (`x-amz-checksum-sha1`); not for security.
+    case sha1
     /// For checksums that others ask for (`Content-MD5`, S3 ETags); not for security.
     case md5
   }
@@ -14,7 +16,12 @@ public final class Digest {
   public init(_ algorithm: Algorithm) {
     guard let context = EVP_MD_CTX_new() else { fatalError("out of memory") }
     self.context = context
-    let method = algorithm == .sha256 ? EVP_sha256() : EVP_md5()
+    let method =
+      switch algorithm {
+      case .sha256: EVP_sha256()
+      case .sha1: EVP_sha1()
+      case .md5: EVP_md5()
+      }
     guard EVP_DigestInit_ex(context, method, nil) == 1 else {
       fatalError("OpenSSL refuses \(algorithm); is it in FIPS mode?")
     }
@@ -30,7 +37,7 @@ public final class Digest {
 
   public func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-  /// - Returns: 32 bytes for SHA-256, 16 for MD5; the same every time it is asked.
+  /// - Returns: 32 bytes for SHA-256, 20 for SHA-1, 16 for MD5; the same every time it is asked.
   public func finish() -> [UInt8] {
     if let result { return result }
     let digest = [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { out, count in

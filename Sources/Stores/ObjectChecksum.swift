@@ -1,85 +1,86 @@
+import Core
 import Kernels
 import Transport
 
 /// Compares the bytes of a whole object with the checksum that its store has for them.
 public struct ObjectChecksum {
-  private enum Kind {
-    case digest(Digest)
-    case crc32(CRC32)
-    case crc32c(CRC32C)
-    case crc64(CRC64NVME)
+  private enum Sum {
+    case whole(ByteSum)
     case parts(PartsDigest)
   }
-  private var kind: Kind
-  /// In base64, most significant byte first; of an ETag in hexadecimal digits.
+  private var sum: Sum
+  /// In base64, most significant byte first; of an ETag as it is written, without quotes.
   private let expected: String
   private let isETag: Bool
+  /// Whether a sum of parts is sure to be of the parts that the object has.
+  private let confirm: () throws -> Bool
 
-  private init(_ kind: Kind, _ expected: String, isETag: Bool = false) {
-    self.kind = kind
+  private init(
+    _ sum: Sum, _ expected: String, isETag: Bool = false,
+    confirm: @escaping () throws -> Bool = { true }
+  ) {
+    self.sum = sum
     self.expected = expected
     self.isETag = isETag
+    self.confirm = confirm
   }
 
-  init(crc32c expected: String) { self.init(.crc32c(CRC32C()), expected) }
+  init(crc32c expected: String) { self.init(.whole(ByteSum(.crc32c)), expected) }
 
-  /// What an answer of S3 states, of all the object's bytes.
+  /// What an answer of S3 states of all the object's bytes: a checksum of them, or an ETag that is
+  /// one, before a checksum of the checksums of its parts, or an ETag of that kind.
   ///
-  /// - Returns: nil where there is none that this can compute: that of an object in parts may be a
-  ///   checksum of checksums, of parts whose sizes only their writer knows.
-  init?(_ version: Version, s3 response: HTTPResponse) {
-    func stated(_ name: String) -> String? {
-      guard let text = response["x-amz-checksum-\(name)"], !text.contains("-"),
-        response["x-amz-checksum-type"] != "COMPOSITE"
-      else { return nil }
-      return text
-    }
-    if let expected = stated("crc64nvme") {
-      self.init(.crc64(CRC64NVME()), expected)
-    } else if let expected = stated("crc32c") {
-      self.init(.crc32c(CRC32C()), expected)
-    } else if let expected = stated("crc32") {
-      self.init(.crc32(CRC32()), expected)
-    } else if let expected = stated("sha256") {
-      self.init(.digest(Digest(.sha256)), expected)
-    } else if let expected = ObjectChecksum.md5(of: version, response) {
-      self.init(.digest(Digest(.md5)), expected, isETag: true)
-    } else if let (digest, expected) = ObjectChecksum.parts(of: version, response) {
-      self.init(.parts(digest), expected, isETag: true)
+  /// - Parameter parts: Says how the object was divided into that many parts; nil where that is not
+  ///   known. May ask the service.
+  /// - Returns: nil where there is none that this can compute.
+  init?(_ object: Object, s3 response: HTTPResponse, parts: (_ count: Int64) -> S3Parts?) {
+    let etag = object.version.rawValue.filter { $0 != "\"" }
+    let partCount = PartsDigest.partCount(of: etag)
+    let stated = StatedChecksum(response, isInParts: partCount != nil)
+    if let stated, !stated.isComposite {
+      self.init(.whole(ByteSum(stated.method)), stated.value)
+    } else if let expected = ObjectChecksum.md5(of: object.version, response) {
+      self.init(.whole(ByteSum(.md5)), expected, isETag: true)
+    } else if let stated, let count = stated.partCount ?? partCount, let parts = parts(count) {
+      self.init(
+        .parts(PartsDigest(stated.method, partByteCount: parts.byteCount)), stated.value,
+        confirm: parts.confirm)
+    } else if stated == nil, let count = partCount, ObjectChecksum.isPlain(response),
+      let parts = parts(count)
+    {
+      self.init(
+        .parts(PartsDigest(partByteCount: parts.byteCount)), etag.lowercased(), isETag: true,
+        confirm: parts.confirm)
     } else {
       return nil
     }
   }
 
   mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    switch kind {
-    case .digest(let digest): digest.update(bytes)
-    case .crc32(var sum):
-      sum.update(bytes)
-      kind = .crc32(sum)
-    case .crc32c(var sum):
-      sum.update(bytes)
-      kind = .crc32c(sum)
-    case .crc64(var sum):
-      sum.update(bytes)
-      kind = .crc64(sum)
-    case .parts(var digest):
-      digest.update(bytes)
-      kind = .parts(digest)
+    switch sum {
+    case .whole(var whole):
+      whole.update(bytes)
+      sum = .whole(whole)
+    case .parts(var parts):
+      parts.update(bytes)
+      sum = .parts(parts)
     }
   }
 
+  /// Whether the bytes are those of the object, as far as its store lets one know: where they differ
+  /// from a checksum of parts, it is asked whether the object has the parts that were taken for
+  /// granted.
+  ///
+  /// - Throws: What keeps the store from answering that.
   var matches: Bool {
-    let bytes: [UInt8] =
-      switch kind {
-      case .digest(let digest): digest.finish()
-      case .crc32(let sum): withUnsafeBytes(of: sum.value.bigEndian) { Array($0) }
-      case .crc32c(let sum): sum.bytes
-      case .crc64(let sum): withUnsafeBytes(of: sum.value.bigEndian) { Array($0) }
-      case .parts(let digest): Array(digest.etag.utf8)
+    get throws {
+      switch sum {
+      case .whole(let whole):
+        return (isETag ? hexText(whole.bytes) : base64(whole.bytes)) == expected
+      case .parts(let parts):
+        return try (isETag ? parts.etag : base64(parts.bytes)) == expected || !confirm()
       }
-    if case .parts = kind { return String(decoding: bytes, as: UTF8.self) == expected }
-    return (isETag ? hexText(bytes) : base64(bytes)) == expected
+    }
   }
 
   /// The MD5, in hexadecimal digits, that an ETag is: of objects written with one request, and not
@@ -92,21 +93,39 @@ public struct ObjectChecksum {
     return text.lowercased()
   }
 
-  /// The same of an object that Sluice has uploaded in parts, and said of how many bytes each.
-  private static func parts(
-    of version: Version, _ response: HTTPResponse
-  ) -> (PartsDigest, expected: String)? {
-    let text = version.rawValue.filter { $0 != "\"" }
-    guard let size = response[S3Upload.partHeader].flatMap({ Int64($0) }), size > 0,
-      let total = WebVersion.totalByteCount(response), isPlain(response),
-      PartsDigest.partCount(of: text) == (total + size - 1) / size
-    else { return nil }
-    return (PartsDigest(partByteCount: size), text.lowercased())
-  }
-
   /// Whether the ETag is of the bytes as they are read, and not of encrypted ones.
   static func isPlain(_ response: HTTPResponse) -> Bool {
     response["x-amz-server-side-encryption"]?.hasPrefix("aws:") != true
       && response["x-amz-server-side-encryption-customer-algorithm"] == nil
+  }
+}
+
+/// The first of the checksums that an answer of S3 has in `x-amz-checksum-…` headers.
+private struct StatedChecksum {
+  let method: ByteSum.Method
+  /// In base64.
+  let value: String
+  /// Whether it is of the checksums of parts.
+  let isComposite: Bool
+  /// The number of parts, where the value says it: `8FPfBA==-3`.
+  let partCount: Int64?
+
+  init?(_ response: HTTPResponse, isInParts: Bool) {
+    for method in ByteSum.Method.allCases where method != .md5 {
+      guard let text = response["x-amz-checksum-\(method.rawValue)"] else { continue }
+      let pieces = text.split(separator: "-", omittingEmptySubsequences: false)
+      let type = response["x-amz-checksum-type"]
+      guard pieces.count <= 2 else { continue }
+      // CRC-64 is always of the whole object. Of another that says nothing of its type one cannot
+      // know, for an object in parts: real services say so by the number of parts.
+      let isSaid = type != nil || pieces.count == 2 || method == .crc64nvme
+      guard isSaid || !isInParts else { continue }
+      self.method = method
+      value = String(pieces[0])
+      isComposite = pieces.count == 2 || type == "COMPOSITE"
+      partCount = pieces.count == 2 ? Int64(pieces[1]) : nil
+      return
+    }
+    return nil
   }
 }

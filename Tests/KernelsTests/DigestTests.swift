@@ -11,6 +11,9 @@ import Testing
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(
       hexText(sha256([])) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    let sha1 = Digest(.sha1)
+    sha1.update(Array("abc"))
+    #expect(hexText(sha1.finish()) == "a9993e364706816aba3e25717850c26c9cd0d89d")
     #expect(hexText(md5(Array("message digest"))) == "f96b697d7cb7938d525a2f31aaf161d0")
     #expect(hexText(md5([])) == "d41d8cd98f00b204e9800998ecf8427e")
     #expect(

@@ -256,7 +256,7 @@ public final class ObjectCache: Sendable {
       checksum.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       offset += Int64(count)
     }
-    guard checksum.matches else {
+    guard try checksum.matches else {
       throw StoreError(
         .damaged, "the fetched bytes do not have the object's checksum",
         at: Place(file: store.uri(object.key)), advice: "run again")

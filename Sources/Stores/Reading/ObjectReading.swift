@@ -99,7 +99,7 @@ final class ObjectReading<Source: ReadSource> {
   ///
   /// - Throws: `.damaged` where a whole object does not have its checksum.
   func verify() throws {
-    guard let checksum, !checksum.matches else { return }
+    guard let checksum, try !checksum.matches else { return }
     throw damaged("the bytes received do not have the object's checksum")
   }
 
@@ -179,7 +179,7 @@ final class ObjectReading<Source: ReadSource> {
       }
     }
     object = current
-    return (start, response.contentLength.map { start + $0 } ?? .max)
+    return (start, response.contentLength.map { start + min($0, .max - start) } ?? .max)
   }
 
   /// Judges an answer that came whole.

@@ -1,17 +1,24 @@
 import Kernels
 
-/// The MD5 of the MD5s of an object's parts, which is what S3 makes the ETag of an object that was
-/// uploaded in parts: `9bb58f26192e4ba00f01e2e7b136bbd8-3`, the second number being that of parts.
+/// The checksum of the checksums of an object's parts, the bytes of one after those of another: what
+/// S3 calls a composite checksum, and with MD5 the ETag of an object that was uploaded in parts,
+/// `9bb58f26192e4ba00f01e2e7b136bbd8-3`, the second number being that of parts.
+///
+/// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 struct PartsDigest {
   /// All parts but the last have this size.
   let partByteCount: Int64
-  private var digest = Digest(.md5)
+  private let method: ByteSum.Method
+  private var part: ByteSum
   /// Bytes that the current part may still get.
   private var room: Int64
-  private var digests: [UInt8] = []
+  /// Of the parts that came whole.
+  private var sums: [UInt8] = []
 
-  init(partByteCount: Int64) {
+  init(_ method: ByteSum.Method = .md5, partByteCount: Int64) {
+    self.method = method
     self.partByteCount = partByteCount
+    part = ByteSum(method)
     room = partByteCount
   }
 
@@ -20,20 +27,23 @@ struct PartsDigest {
     while !rest.isEmpty {
       if room == 0 { endPart() }
       let piece = rest.prefix(Int(min(room, Int64(rest.count))))
-      digest.update(UnsafeRawBufferPointer(rebasing: piece))
+      part.update(UnsafeRawBufferPointer(rebasing: piece))
       room -= Int64(piece.count)
       rest = rest.dropFirst(piece.count)
     }
   }
 
   private mutating func endPart() {
-    digests += digest.finish()
-    digest = Digest(.md5)
+    sums += part.bytes
+    part = ByteSum(method)
     room = partByteCount
   }
 
-  /// Of what came so far, without quotes. May be asked once.
-  var etag: String { PartsDigest.etag(of: digests + digest.finish()) }
+  /// Of what came so far. No more bytes may come after this.
+  var bytes: [UInt8] { ByteSum.of(sums + part.bytes, by: method) }
+
+  /// The same as an ETag, without quotes.
+  var etag: String { PartsDigest.etag(of: sums + part.bytes) }
 
   /// - Parameter digests: 16 bytes a part.
   static func etag(of digests: [UInt8]) -> String {

@@ -2,7 +2,7 @@ import Core
 import Transport
 
 extension S3Store {
-  /// Asks with HEAD for what S3 has; that of all bytes, also of objects in parts, where it does.
+  /// Asks with HEAD for what S3 has; of objects in parts also that of their parts' checksums.
   public func checksum(of object: Object) throws -> ObjectChecksum? {
     var request = try request(.head, object.key)
     request.headers = [("x-amz-checksum-mode", "ENABLED")]
@@ -10,7 +10,11 @@ extension S3Store {
     guard answer.isSuccess, s3Version(answer.response["etag"] ?? "") == object.version else {
       return nil
     }
-    return ObjectChecksum(object.version, s3: answer.response)
+    return checksum(object, answer.response)
+  }
+
+  func checksum(_ object: Object, _ response: HTTPResponse) -> ObjectChecksum? {
+    ObjectChecksum(object, s3: response) { parts(of: object, count: $0, response) }
   }
 
   /// Streams an object. After a break it goes on at the byte where it stopped, with the same version;
@@ -66,7 +70,7 @@ struct S3ReadSource: ReadSource {
   func object(_ response: HTTPResponse) -> Object? { store.object(key, response) }
 
   func checksum(_ object: Object, _ response: HTTPResponse) -> ObjectChecksum? {
-    ObjectChecksum(object.version, s3: response)
+    store.checksum(object, response)
   }
 
   func head() throws -> Object? { try store.head(key) }
