@@ -6,18 +6,8 @@ extension AWSCredentialChain {
   ///
   /// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
   func fromContainer(_ cancellation: Cancellation) throws -> AWSCredentials {
-    let url: String
-    if let relative = environment.variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
-      url = "http://169.254.170.2" + relative
-    } else if let full = environment.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
-      url = full
-    } else {
+    guard let url = try AWSCredentialChain.containerAddress(environment) else {
       throw Absent("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set")
-    }
-    guard AWSCredentialChain.isTrusted(url) else {
-      throw broken(
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https: nor on this machine: "
-          + redactedURL(url))
     }
     // The token's file is replaced from time to time.
     var token = environment.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")
@@ -36,6 +26,22 @@ extension AWSCredentialChain {
     }
     guard response.isSuccess else { throw refused("the container's host", response, url) }
     return try parsed(body, from: url)
+  }
+
+  /// Where a container's host hands out credentials; nil where the environment does not say.
+  ///
+  /// - Throws: `.credentials` for an address that may not be asked.
+  static func containerAddress(_ environment: AWSEnvironment) throws -> String? {
+    if let relative = environment.variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+      return "http://169.254.170.2" + relative
+    }
+    guard let url = environment.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI") else { return nil }
+    guard isTrusted(url) else {
+      throw broken(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https: nor on this machine: "
+          + redactedURL(url))
+    }
+    return url
   }
 
   /// Whether a token may be sent there, and credentials fetched, without TLS or with it.

@@ -168,7 +168,9 @@ public final class AWSCredentialChain: AWSCredentialSource {
       accessKeyID: key, secretAccessKey: secret, sessionToken: profile["aws_session_token"])
   }
 
-  func broken(_ message: String) -> TransportError {
+  func broken(_ message: String) -> TransportError { AWSCredentialChain.broken(message) }
+
+  static func broken(_ message: String) -> TransportError {
     TransportError(
       .credentials, message, advice: "correct the settings, or remove them", exitCode: 2)
   }
