@@ -4,7 +4,7 @@ import Stores
 import Testing
 
 /// A forward proxy of the tests' own between the command and its servers: forward_proxy.py.
-private final class ForwardProxy {
+final class ForwardProxy {
   let port: Int
   private let process: RunningCommand
   private let scratch: Scratch

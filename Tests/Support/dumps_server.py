@@ -2,7 +2,8 @@
 """A local web server that stands for the public dumps.
 
     dumps_server.py FOLDER [--missing N] [--busy N] [--cut N] [--replace-after N]
-                    [--hang N] [--plain] [--login USER:PASSWORD] [--log FILE]
+                    [--hang N] [--plain] [--login USER:PASSWORD] [--tls FOLDER]
+                    [--log FILE]
 
 Serves FOLDER on a free port of 127.0.0.1 and prints the port on standard output. GET and HEAD,
 with ETag, Last-Modified, Range, If-Match, If-None-Match and keep-alive, as a file server does.
@@ -15,7 +16,9 @@ Faults, counted for each path apart, so that concurrent requests do not change w
   --hang N      the next N GETs stop in the middle of the body and go no further
   --replace-after N   once a path has been answered N times, PATH.next takes its place, if it is there
 With --plain, answers say nothing of versions: no ETag, no Last-Modified, and nothing is conditional.
-With --login, requests without it are answered 401.
+With --login, requests without it are answered 401. With --tls it speaks HTTPS for 127.0.0.1, by a
+certificate that nobody vouches for: FOLDER/certificate.pem, which openssl makes, and under the name
+by which a folder of authorities is searched.
 Requests are logged as `METHOD PATH STATUS RANGE` lines.
 """
 
@@ -24,6 +27,8 @@ import base64
 import email.utils
 import os
 import re
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -167,8 +172,23 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         # A client that hangs up in the middle is part of the tests.
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
+
+
+def make_certificate(folder):
+    certificate, key = (os.path.join(folder, name) for name in ("certificate.pem", "key.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+         certificate], check=True, stderr=subprocess.DEVNULL)
+    name = subprocess.run(
+        ["openssl", "x509", "-noout", "-hash", "-in", certificate], check=True,
+        capture_output=True, text=True).stdout.strip()
+    os.symlink("certificate.pem", os.path.join(folder, name + ".0"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def end_with_parent(parent):
@@ -187,10 +207,15 @@ def main():
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--replace-after", type=int, default=0)
     parser.add_argument("--login")
+    parser.add_argument("--tls", metavar="FOLDER")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", metavar="FILE")
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
+    if options.tls:
+        # Without a handshake on accept, a client that refuses the certificate ends its thread alone.
+        server.socket = make_certificate(options.tls).wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False)
     server.folder = os.path.realpath(options.folder)
     server.faults = Faults(options.missing, options.busy, options.cut, options.hang)
     server.plain = options.plain

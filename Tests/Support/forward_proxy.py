@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""A forward proxy for plain HTTP on a free port of 127.0.0.1, whose number it prints.
+"""A forward proxy on a free port of 127.0.0.1, whose number it prints.
 
     forward_proxy.py --log FILE
 
-Passes requests on as they come and logs them as `METHOD URL` lines. It ends with its parent.
+Passes requests on as they come and logs them as `METHOD URL` lines; of what is encrypted it sees
+`CONNECT HOST:PORT` alone. It ends with its parent.
 """
 
 import argparse
 import http.client
 import os
+import select
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +50,22 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = forward
+
+    def do_CONNECT(self):
+        with self.server.lock:
+            print("CONNECT", self.path, file=self.server.log, flush=True)
+        host, port = self.path.rsplit(":", 1)
+        self.close_connection = True
+        with socket.create_connection((host, int(port)), timeout=600) as origin:
+            self.send_response_only(200)
+            self.end_headers()
+            others = {origin: self.connection, self.connection: origin}
+            while True:
+                for end in select.select(list(others), [], [])[0]:
+                    piece = end.recv(1 << 16)
+                    if not piece:
+                        return
+                    others[end].sendall(piece)
 
     def log_message(self, *arguments):
         pass

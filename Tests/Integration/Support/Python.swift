@@ -88,7 +88,7 @@ enum Oracle {
 final class DumpsServer {
   let port: Int
   /// What `PAGEVIEWS_URL` is set to.
-  var url: String { "http://127.0.0.1:\(port)" }
+  let url: String
   private let process: RunningCommand
   private let scratch: Scratch
   private var log: URL { scratch.url.appending(path: "log") }
@@ -101,19 +101,24 @@ final class DumpsServer {
   ///   - isPlain: Answers say nothing by which versions can be told apart.
   ///   - replaceAfter: After so many answers of a path, `<path>.next` takes its place.
   ///   - login: `user:password`, without which all is 401.
+  ///   - certificateIn: Speaks HTTPS, with `certificate.pem` of that folder, which it makes.
   init(
     _ folder: URL, missing: Int = 0, busy: Int = 0, cut: Int = 0, hang: Int = 0,
     isPlain: Bool = false, replaceAfter: Int = 0,
-    login: String? = nil
+    login: String? = nil, certificateIn folderOfKeys: URL? = nil
   ) throws {
     scratch = try Scratch()
-    process = try Python.start(
-      "dumps_server.py",
-      [
-        folder.path, "--missing", "\(missing)", "--busy", "\(busy)", "--cut", "\(cut)",
-        "--hang", "\(hang)", "--replace-after", "\(replaceAfter)",
-        "--log", scratch.url.appending(path: "log").path,
-      ] + (login.map { ["--login", $0] } ?? []) + (isPlain ? ["--plain"] : []))
+    var arguments = [folder.path, "--log", scratch.url.appending(path: "log").path]
+    for (name, count) in [
+      ("--missing", missing), ("--busy", busy), ("--cut", cut), ("--hang", hang),
+      ("--replace-after", replaceAfter),
+    ] {
+      arguments += [name, "\(count)"]
+    }
+    if let login { arguments += ["--login", login] }
+    if isPlain { arguments.append("--plain") }
+    if let folderOfKeys { arguments += ["--tls", folderOfKeys.path] }
+    process = try Python.start("dumps_server.py", arguments)
     var announced: Int?
     for _ in 0..<1000 where announced == nil && process.isRunning {
       usleep(10_000)
@@ -124,6 +129,7 @@ final class DumpsServer {
       throw Python.Failed(description: "the dumps' server did not start: \(process.errorsSoFar)")
     }
     port = announced
+    url = "http\(folderOfKeys == nil ? "" : "s")://127.0.0.1:\(announced)"
   }
 
   /// The requests so far: `GET /2024/… 200 …`.
