@@ -1,0 +1,44 @@
+import Synchronization
+import Testing
+
+@testable import Core
+
+@Suite("threads")
+struct ThreadTests {
+  struct Odd: Error, Equatable { var number: Int }
+
+  @Test("results come in the items' order, and a failure stops no other", arguments: [1, 2, 16])
+  func results(_ limit: Int) throws {
+    let items = Array(0..<10_000)
+    let results = concurrently(items, limit: limit) { item -> String in
+      if item % 2 == 1 { throw Odd(number: item) }
+      return "result \(item), long enough to be an object of its own"
+    }
+    #expect(results.count == items.count)
+    for (item, result) in zip(items, results) {
+      switch result {
+      case .success(let text): #expect(text.hasPrefix("result \(item),") && item % 2 == 0)
+      case .failure(let error): #expect(error as? Odd == Odd(number: item))
+      }
+    }
+  }
+
+  @Test("every item is done once, by no more threads than allowed")
+  func once() {
+    let counts = (0..<500).map { _ in Counter() }
+    let running = Counter()
+    let results = concurrently(counts, limit: 5) { counter in
+      let now = running.value.add(1, ordering: .sequentiallyConsistent).newValue
+      counter.value.add(1, ordering: .relaxed)
+      running.value.subtract(1, ordering: .sequentiallyConsistent)
+      return now
+    }
+    #expect(counts.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
+    #expect(results.compactMap { try? $0.get() }.allSatisfy { (1...5).contains($0) })
+    #expect(concurrently([Int](), limit: 4) { $0 }.isEmpty)
+  }
+
+  private final class Counter: Sendable {
+    let value = Atomic<Int>(0)
+  }
+}
