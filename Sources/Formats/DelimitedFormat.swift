@@ -130,8 +130,22 @@ public struct InputFile: Sendable, Hashable {
   public var name: String
   /// As it was listed; a file of another size is an error.
   public var byteCount: Int64
+  /// As it was listed, where it is read where it was listed; a file of another state is an error.
+  public var state: State?
   /// What `_source_file` and `_source_batch` say of its rows, where they are asked for.
   public var provenance: Origin?
+
+  /// What besides its size tells a file of this machine from what it was.
+  public struct State: Sendable, Hashable {
+    /// The last modification, nanoseconds since 1970.
+    public var modified: Int64
+    public var inode: UInt64
+
+    public init(modified: Int64, inode: UInt64) {
+      self.modified = modified
+      self.inode = inode
+    }
+  }
 
   /// A contribution and the batch that brought it.
   public struct Origin: Sendable, Hashable {
@@ -144,10 +158,13 @@ public struct InputFile: Sendable, Hashable {
     }
   }
 
-  public init(path: String, name: String, byteCount: Int64, provenance: Origin? = nil) {
+  public init(
+    path: String, name: String, byteCount: Int64, state: State? = nil, provenance: Origin? = nil
+  ) {
     self.path = path
     self.name = name
     self.byteCount = byteCount
+    self.state = state
     self.provenance = provenance
   }
 }

@@ -18,6 +18,12 @@ final class LocalFile {
     var byteCount: Int64
     var modifiedSeconds: Int
     var modifiedNanoseconds: Int
+
+    var state: InputFile.State {
+      InputFile.State(
+        modified: Int64(modifiedSeconds) &* 1_000_000_000 &+ Int64(modifiedNanoseconds),
+        inode: inode)
+    }
   }
 
   /// Opens the file. Calls `open` and `fstat`.
@@ -46,6 +52,7 @@ final class LocalFile {
           .changed, "the file has \(opened.byteCount) bytes, but was listed with \(file.byteCount)",
           at: Place(file: file.name), advice: "it was changed after it was listed; run again")
       }
+      if let state = file.state, state != opened.state { throw FormatError.changed(file) }
     } catch {
       close(descriptor)
       throw error

@@ -211,6 +211,23 @@ import Testing
     #expect(open(scratch.path + "/pipe", 0)?.code == .notAFile)
     let file = try scratch.file("a", "1,1,a\n")
     #expect(open(file.path, file.byteCount + 1)?.code == .changed)
+    var status = stat()
+    #expect(stat(file.path, &status) == 0)
+    #if canImport(Glibc)
+      let time = status.st_mtim
+    #else
+      let time = status.st_mtimespec
+    #endif
+    let modified = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    for (state, isSame) in [
+      (InputFile.State(modified: modified, inode: UInt64(status.st_ino)), true),
+      (InputFile.State(modified: modified + 1, inode: UInt64(status.st_ino)), false),
+      (InputFile.State(modified: modified, inode: UInt64(status.st_ino) + 1), false),
+    ] {
+      let listed = InputFile(
+        path: file.path, name: "n", byteCount: file.byteCount, state: state)
+      #expect(code { _ = try drain(listed, numbered) }?.code == (isSame ? nil : .changed))
+    }
   }
 
   @Test("A file that grows while it is read is an error")

@@ -121,6 +121,23 @@ struct LocalStoreTests {
     }
   }
 
+  @Test("rule 2: a version says what the file's status says")
+  func versionOfFile() throws {
+    let object = try store.put("x", text: "abc")
+    var status = stat()
+    #expect(stat(store.root + "/x", &status) == 0)
+    let version = try #require(object.version.ofLocalFile)
+    #expect(version.byteCount == 3)
+    #expect(version.inode == UInt64(status.st_ino))
+    #expect(
+      version.modifiedNanoseconds.floorDivided(by: 1000) == object.modified?.microseconds)
+    for text in [
+      "", "1-2", "1-2-", "1--2", "1-2-3-4", "a-2-3", "1-2-99999999999999999999", "-1-2-3",
+    ] {
+      #expect(Version(text).ofLocalFile == nil, "\(text)")
+    }
+  }
+
   @Test("rule 2: replacements within one tick of the clock have different versions")
   func replacedAtOnce() throws {
     var seen: Set<Version> = []

@@ -13,13 +13,19 @@ public struct IndexDocument: Sendable, Hashable {
   public var version: String
   /// Where it lies on this machine, with `size` bytes.
   public var path: String
+  /// What it must be in there; nil for a copy that nobody else writes.
+  public var state: InputFile.State?
 
-  public init(id: UInt32, key: String, size: Int64, version: String, path: String) {
+  public init(
+    id: UInt32, key: String, size: Int64, version: String, path: String,
+    state: InputFile.State? = nil
+  ) {
     self.id = id
     self.key = key
     self.size = size
     self.version = version
     self.path = path
+    self.state = state
   }
 }
 
@@ -144,7 +150,8 @@ public struct IndexBuilder: Sendable {
       for number in numbers {
         let document = inversion.document(number)
         let file = InputFile(
-          path: document.path, name: document.key, byteCount: document.size)
+          path: document.path, name: document.key, byteCount: document.size,
+          state: document.state)
         var tokens = 0
         do {
           try reader.read(file) { text, isLast in

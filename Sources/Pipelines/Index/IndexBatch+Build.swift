@@ -75,15 +75,19 @@ extension IndexBatch {
     let name = IndexStore.freshName(run: run.run.id)
     let path = try workspace.scratchFile()
     let outcome = try timed("compute", &result) {
-      try builder.build(
-        documents, sequence: sequence, to: path,
-        progress: { [label = run.unit.label, progress = workspace.context.progress] in
-          progress.report(task: label, step: "index", done: $0, total: $1)
-        })
+      do {
+        return try builder.build(
+          documents, sequence: sequence, to: path,
+          progress: { [label = run.unit.label, progress = workspace.context.progress] in
+            progress.report(task: label, step: "index", done: $0, total: $1)
+          })
+      } catch var error as FormatError {
+        error.place.file = error.place.file.map { workspace.addresses.address(of: $0) }
+        throw error
+      }
     }
     do {
       try withExtendedLifetime(copies) {
-        try expectUnchanged(documents)
         try setAside(
           outcome.rejected.map { (documents[$0.index], $0.reason, $0.message) }, rejects, &result)
       }
@@ -122,7 +126,7 @@ extension IndexBatch {
     let documents = zip(numbers.numbered, fetched).map { entry, copy in
       IndexDocument(
         id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
-        path: copy.path)
+        path: copy.path, state: copy.state)
     }
     return (documents, fetched.compactMap(\.copy))
   }

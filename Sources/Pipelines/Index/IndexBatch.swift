@@ -71,12 +71,34 @@ struct IndexBatch {
   struct LocalDocument: Sendable {
     var path: String
     var byteCount: Int64
+    /// Rule 2: what is read where it lies must be the version in the log.
+    var state: InputFile.State?
     /// Keeps a fetched object from being evicted.
     var copy: LocalCopy?
   }
 
-  /// Brings objects here, many at a time; files of this machine are read where they are.
+  /// Brings objects here, many at a time; files of this machine are read where they are, and there
+  /// is nothing to do for a hundred thousand of them.
   func fetch(_ files: [LoggedFile]) throws -> [LocalDocument] {
+    var documents = files.map(inPlace)
+    let missing = documents.indices.filter { documents[$0] == nil }
+    for (place, document) in zip(missing, try fetchRemote(missing.map { files[$0] })) {
+      documents[place] = document
+    }
+    return documents.map { $0! }
+  }
+
+  /// A file that can be read where it was listed; nil for others, for landed copies, and where its
+  /// size is not known.
+  private func inPlace(_ file: LoggedFile) -> LocalDocument? {
+    guard file.landed == nil, file.byteCount >= 0 else { return nil }
+    let address = workspace.addresses.address(of: file.key)
+    guard address.utf8.first == UInt8(ascii: "/") else { return nil }
+    return LocalDocument(
+      path: address, byteCount: file.byteCount, state: InputFile.State(listed: file))
+  }
+
+  private func fetchRemote(_ files: [LoggedFile]) throws -> [LocalDocument] {
     let total = files.reduce(0) { $0 + max(0, $1.byteCount) }
     let tally = ByteTally(total) {
       [progress = workspace.context.progress, label = run.unit.label] in
@@ -85,13 +107,12 @@ struct IndexBatch {
     let source = (pipeline: sourceKey.pipeline, name: sourceKey.source)
     return try concurrently(files, limit: files.count < 100 ? 4 : 16) {
       [workspace, cancellation] file in
-      if let path = workspace.addresses.localPath(of: file) {
-        return LocalDocument(path: path, byteCount: file.byteCount)
-      }
       let (store, object) = try workspace.locate(file, of: source.name, in: source.pipeline)
       if let path = store.localPath(object.key), object.byteCount >= 0 {
-        // Its version is looked at once it has been read.
-        return LocalDocument(path: path, byteCount: object.byteCount)
+        // Nobody writes a landed copy again.
+        return LocalDocument(
+          path: path, byteCount: object.byteCount,
+          state: file.landed == nil ? InputFile.State(listed: file) : nil)
       }
       let copy = try workspace.cache.fetch(object, from: store, cancellation: cancellation)
       tally.add(max(0, file.byteCount))
@@ -102,24 +123,6 @@ struct IndexBatch {
       }
       return LocalDocument(path: copy.path, byteCount: byteCount, copy: copy)
     }.map { try $0.get() }
-  }
-
-  /// Rule 2: what was read where it lies must still be the version in the log.
-  func expectUnchanged(_ documents: [IndexDocument]) throws {
-    guard !source.isLanded else { return }
-    let root = LocalStore(root: "/")
-    let results = concurrently(documents, limit: 2) { [workspace] document in
-      let address = workspace.addresses.address(of: document.key)
-      guard address.utf8.first == UInt8(ascii: "/") else { return }
-      let current = try root.head(String(address.dropFirst()))
-      guard current?.version == Version(document.version) else {
-        throw StoreError(
-          .changed, "the file was changed while it was read",
-          at: Place(file: workspace.addresses.address(of: document.key)),
-          advice: "run again; write new files under new names")
-      }
-    }
-    for result in results { try result.get() }
   }
 
   /// Documents that are none.
@@ -221,13 +224,11 @@ struct IndexBatch {
   }
 }
 
-extension Addresses {
-  /// Where a file of this machine is; nil for others, for landed copies, and where its size is not
-  /// known.
-  fileprivate func localPath(of file: LoggedFile) -> String? {
-    guard file.landed == nil, file.byteCount >= 0 else { return nil }
-    let address = address(of: file.key)
-    return address.utf8.first == UInt8(ascii: "/") ? address : nil
+extension InputFile.State {
+  /// Of a version that is none of a local file, a state that no file is in.
+  fileprivate init(listed file: LoggedFile) {
+    let version = Version(file.version).ofLocalFile
+    self.init(modified: version?.modifiedNanoseconds ?? .min, inode: version?.inode ?? 0)
   }
 }
 

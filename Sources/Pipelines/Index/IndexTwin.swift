@@ -36,7 +36,8 @@ struct IndexTwin {
     let (documents, copies) = try batch.allDocuments(rejects, &result)
     let rows = TextRows(
       documents.map {
-        .init(key: $0.key, version: $0.version, path: $0.path, byteCount: $0.size)
+        .init(
+          key: $0.key, version: $0.version, path: $0.path, byteCount: $0.size, state: $0.state)
       }, batch.format, cancellation: workspace.context.cancellation)
     let input = model.operator?.wordIndex?.input ?? ""
     let pairs = try timed("compute", &result) {
@@ -48,7 +49,6 @@ struct IndexTwin {
           IndexTwin.pairs, at: workspace.scratchFile())
       }
     }
-    try batch.expectUnchanged(documents)
     let rejected = rows.rejected
     try batch.setAside(
       rejected.map { (documents[$0.index], $0.rejection.reason, $0.rejection.message) }, rejects,

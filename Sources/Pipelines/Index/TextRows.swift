@@ -14,6 +14,7 @@ final class TextRows: BatchSource {
     var version: String
     var path: String
     var byteCount: Int64
+    var state: InputFile.State?
   }
 
   let schema = TextRows.columns.withFreshIDs()
@@ -63,9 +64,9 @@ final class TextRows: BatchSource {
       let file = files[index]
       var text: [UInt8] = []
       do {
-        try reader.read(InputFile(path: file.path, name: file.path, byteCount: file.byteCount)) {
-          piece, _ in text += piece
-        }
+        let input = InputFile(
+          path: file.path, name: file.path, byteCount: file.byteCount, state: file.state)
+        try reader.read(input) { piece, _ in text += piece }
         add(0, file.key.utf8)
         add(1, file.version.utf8)
         add(2, text)

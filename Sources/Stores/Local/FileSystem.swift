@@ -120,6 +120,34 @@ extension stat {
   }
 }
 
+extension Version {
+  /// What the version of a file of this machine says of it; nil where it is none of such a file.
+  public var ofLocalFile: (byteCount: Int64, modifiedNanoseconds: Int64, inode: UInt64)? {
+    var parts: (Int64, Int64, Int64) = (0, 0, 0)
+    var place = 0
+    var hasDigits = false
+    for byte in rawValue.utf8 {
+      if byte == UInt8(ascii: "-") {
+        guard hasDigits, place < 2 else { return nil }
+        (place, hasDigits) = (place + 1, false)
+        continue
+      }
+      guard (48...57).contains(byte) else { return nil }
+      hasDigits = true
+      let part = place == 0 ? parts.0 : place == 1 ? parts.1 : parts.2
+      let (tens, tensOverflow) = part.multipliedReportingOverflow(by: 10)
+      let (sum, overflow) = tens.addingReportingOverflow(Int64(byte) - 48)
+      if tensOverflow || overflow { return nil }
+      switch place {
+      case 0: parts.0 = sum
+      case 1: parts.1 = sum
+      default: parts.2 = sum
+      }
+    }
+    return place == 2 && hasDigits ? (parts.0, parts.1, UInt64(parts.2)) : nil
+  }
+}
+
 /// Calls `stat`, which follows symbolic links.
 ///
 /// - Returns: nil where nothing is there, a dangling or circular link included.
