@@ -14,11 +14,12 @@ extension QueryScope {
   ) throws -> T {
     if progress == nil && cancellation === Cancellation.never { return try body() }
     let connection = connection
-    if progress != nil {
+    let sources = sources
+    // DuckDB then works it out after every task, which is for nothing where the sources tell.
+    if progress != nil && sources.isEmpty {
       try connection.run("SET enable_progress_bar_print = false")
       try connection.run("SET enable_progress_bar = true")
     }
-    let sources = sources
     let bell = Bell()
     let thread = startThread {
       var last = 0.0
