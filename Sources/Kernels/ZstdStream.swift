@@ -50,25 +50,3 @@ final class ZstdStream {
     }
   }
 }
-
-/// Packs a whole buffer as one zstd frame with its length and a checksum.
-///
-/// - Parameter level: 1 (fast) to 19 (small). The same input and library give the same bytes.
-public func zstdCompressed(_ bytes: UnsafeRawBufferPointer, level: Int32 = 3) -> [UInt8] {
-  guard let context = ZSTD_createCCtx() else { fatalError("out of memory") }
-  defer { ZSTD_freeCCtx(context) }
-  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-  ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
-  return [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { out, count in
-    let status = ZSTD_compress2(
-      context, out.baseAddress, out.count, bytes.baseAddress, bytes.count)
-    // The bound suffices for any input; what is left is a broken library.
-    precondition(ZSTD_isError(status) == 0, String(cString: ZSTD_getErrorName(status)))
-    count = status
-  }
-}
-
-/// Packs a whole buffer as one zstd frame with its length and a checksum.
-public func zstdCompressed(_ bytes: [UInt8], level: Int32 = 3) -> [UInt8] {
-  bytes.withUnsafeBytes { zstdCompressed($0, level: level) }
-}

@@ -49,6 +49,9 @@ import Testing
   func limit() throws {
     let packed = zstdCompressed([UInt8](repeating: 0, count: 1 << 20))
     #expect(throws: CompressionError(.zstd, .tooLarge, offset: 0)) {
+      try packed.withUnsafeBytes { try zstdUnpacked($0, limit: 1 << 19) }
+    }
+    #expect(throws: CompressionError(.zstd, .tooLarge, offset: 0)) {
       try inflated(packed, .zstd, limit: 1 << 19)
     }
   }

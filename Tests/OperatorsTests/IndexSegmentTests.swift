@@ -28,6 +28,8 @@ struct IndexSegmentTests {
       #expect(try segment.document(key: document.key) == document)
     }
     #expect(try segment.document(id: 0) == nil)
+    let ids = [0] + collection.texts.keys.sorted().reversed() + [.max]
+    #expect(try segment.documents(ids: ids) == ids.map { try segment.document(id: $0) })
     #expect(try segment.document(key: "f0.txt") == nil)
     #expect(try segment.document(key: "zzz") == nil)
     #expect(try segment.list(of: Array("nothing".utf8)) == nil)

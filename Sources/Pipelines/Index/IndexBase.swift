@@ -25,7 +25,7 @@ struct IndexBase {
 
   /// The live documents with these IDs.
   func documents(ids: [UInt32]) throws -> [Found?] {
-    try find(ids) { reader, ids in try ids.map { try reader.document(id: $0) } }
+    try find(ids) { reader, ids in try reader.documents(ids: ids) }
   }
 
   private func find<Key>(

@@ -12,6 +12,15 @@ extension SegmentReader {
     return try documents(ordinals: [ordinal])[0]
   }
 
+  /// Documents by their IDs; each block of documents is read once.
+  ///
+  /// - Returns: For each ID its document, or nil where the segment has none.
+  public func documents(ids: [UInt32]) throws -> [StoredDocument?] {
+    let ordinals = try ids.map { try ordinal(ofID: $0) }
+    var found = try documents(ordinals: ordinals.compactMap(\.self)).makeIterator()
+    return ordinals.map { $0 == nil ? nil : found.next() }
+  }
+
   /// A document by its file's key.
   public func document(key: String) throws -> StoredDocument? {
     try documents(keys: [key])[0]
@@ -93,7 +102,7 @@ extension SegmentReader {
     // Made where it is thrown: that costs more than reading the block.
     var failure: OperatorError { bytes.damaged("a block of documents makes no sense") }
     let unpacked: [UInt8]
-    do { unpacked = try inflated(part.bytes, .zstd) } catch { throw failure }
+    do { unpacked = try zstdUnpacked(part.bytes) } catch { throw failure }
     var entries: [DocumentEntry] = []
     entries.reserveCapacity(SegmentFrame.documentsInBlock)
     try unpacked.withUnsafeBufferPointer { unpacked in
