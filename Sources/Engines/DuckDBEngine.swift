@@ -72,6 +72,18 @@ public final class DuckDBEngine: Engine {
     return files
   }
 
+  /// What needs no query needs no DuckDB: it would copy each value three times, and buffer them all.
+  public func write(
+    _ rows: any BatchSource, into output: Output, label: String, cancellation: Cancellation
+  ) throws -> [DataFile] {
+    guard let plain = BatchOutput(rows, into: output, fileBytes: max(1, settings.fileBytes)) else {
+      return try compute(
+        Query(sql: "SELECT * FROM rows", inputs: ["rows": .batches(rows)], label: label),
+        into: output, cancellation: cancellation, progress: { _ in })
+    }
+    return try plain.write(cancellation)
+  }
+
   public func export(
     _ query: Query, to output: TextOutput, cancellation: Cancellation
   ) throws -> Int64 {

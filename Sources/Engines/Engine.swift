@@ -142,6 +142,17 @@ public protocol Engine: Sendable {
     progress: @escaping @Sendable (Double) -> Void
   ) throws -> [DataFile]
 
+  /// Writes rows as they come, in their order, as Parquet files that nothing refers to yet; of a
+  /// source that only one thread may read.
+  ///
+  /// - Parameters:
+  ///   - rows: Of the output's columns, in any order of them; none of their values is null.
+  ///   - label: What messages call the rows.
+  /// - Returns: As `compute` does.
+  func write(
+    _ rows: any BatchSource, into output: Output, label: String, cancellation: Cancellation
+  ) throws -> [DataFile]
+
   /// Runs a query whose result fits in memory: checks, unit tests.
   func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet
 
@@ -160,4 +171,14 @@ public protocol Engine: Sendable {
   ///
   /// - Returns: The number of rows written.
   func export(_ query: Query, to output: TextOutput, cancellation: Cancellation) throws -> Int64
+}
+
+extension Engine {
+  public func write(
+    _ rows: any BatchSource, into output: Output, label: String, cancellation: Cancellation
+  ) throws -> [DataFile] {
+    try compute(
+      Query(sql: "SELECT * FROM rows", inputs: ["rows": .batches(rows)], label: label),
+      into: output, cancellation: cancellation, progress: { _ in })
+  }
 }

@@ -68,6 +68,19 @@ public final class RemoteEngine: Engine {
     return try upload(files, to: store, cancellation)
   }
 
+  public func write(
+    _ rows: any BatchSource, into output: Output, label: String, cancellation: Cancellation
+  ) throws -> [DataFile] {
+    let store = try opener.open(output.location)
+    if store.localPath("") != nil {
+      return try local.write(rows, into: output, label: label, cancellation: cancellation)
+    }
+    var staged = output
+    staged.location = try newFolder()
+    let files = try local.write(rows, into: staged, label: label, cancellation: cancellation)
+    return try upload(files, to: store, cancellation)
+  }
+
   public func rows(_ query: Query, cancellation: Cancellation) throws -> RowSet {
     try fetching(query, cancellation) { try local.rows($0, cancellation: cancellation) }
   }

@@ -39,7 +39,10 @@ public enum SegmentRows {
       bigint("segment"),
     ])
     let next = Atomic<Int>(0)
+    let tokenCounts = UnpackedColumn(reader.tokens)
     return RowStream(schema, total: Int64(reader.summary.documentCount)) { limit in
+      // They are asked for in another order than they lie in.
+      let counts = try tokenCounts.numbers
       var (ids, sizes, tokens): ([Int64], [Int64], [Int64]) = ([], [], [])
       var (files, versions) = (TextColumn(), TextColumn())
       while ids.count < limit {
@@ -50,7 +53,7 @@ public enum SegmentRows {
           guard !dead.contains(id) else { continue }
           ids.append(Int64(id))
           sizes.append(entry.size)
-          tokens.append(try reader.tokens(entry.ordinal))
+          tokens.append(counts[entry.ordinal])
           files.append(entry.key)
           versions.append(entry.version)
         }
@@ -83,130 +86,29 @@ public enum SegmentRows {
     return rows.ranges(parts).map { range in rows.stream(range) }
   }
 
-  fileprivate static func bigint(_ name: String) -> Field { Field(name: name, type: .bigint) }
+  static func bigint(_ name: String) -> Field { Field(name: name, type: .bigint) }
 
   private static func string(_ name: String) -> Field { Field(name: name, type: .string) }
 }
 
-/// The postings of a segment in the order of word IDs.
-private final class PostingRows: Sendable {
-  private let reader: SegmentReader
-  private let ids: WordIDs
-  /// Words by ID: their blocks, and their places in them. Empty where IDs and bytes have one order.
-  private let order: [UInt32]
-  /// Each document's ID, by its place; -1 where it is dead.
-  private let documents: [Int64]
+/// A column's numbers, unpacked when they are first asked for.
+private final class UnpackedColumn: Sendable {
+  private let column: PackedColumn
+  private let unpacked = Mutex<[Int64]?>(nil)
 
-  init(_ reader: SegmentReader, _ ids: WordIDs, _ dead: DeadDocuments) throws {
-    guard ids.count == reader.summary.wordCount else {
-      throw reader.bytes.damaged(
-        "it has \(reader.summary.wordCount) words, but IDs for \(ids.count)")
-    }
-    self.reader = reader
-    self.ids = ids
-    var documents: [Int64] = []
-    documents.reserveCapacity(reader.summary.documentCount)
-    try reader.ids.forEach(in: 0..<reader.summary.documentCount) {
-      documents.append($0 + Int64(documents.count))
-    }
-    for id in dead.ids {
-      if let ordinal = try reader.ordinal(ofID: id) { documents[ordinal] = -1 }
-    }
-    self.documents = documents
-    let isAscending = (1..<max(1, ids.count)).allSatisfy { ids[$0 - 1] < ids[$0] }
-    order =
-      isAscending
-      ? [] : (0..<UInt32(ids.count)).sorted { ids[Int($0)] < ids[Int($1)] }
-  }
+  init(_ column: PackedColumn) { self.column = column }
 
-  /// Ranges of places in the order of IDs.
-  func ranges(_ parts: Int) -> [Range<Int>] {
-    let blocks = reader.dictionary.blocks.blocks
-    guard parts > 1, blocks.count > parts else { return [0..<ids.count] }
-    // Words in the order of their bytes are cut where the bytes are; others by their number.
-    let first = blocks[0].listsOffset
-    let total = blocks.last!.offset + blocks.last!.byteCount - first
-    var cuts = [0]
-    for part in 1..<parts {
-      if order.isEmpty {
-        let goal = first + total * Int64(part) / Int64(parts)
-        let block = blocks.firstIndex { $0.offset >= goal } ?? blocks.count
-        cuts.append(min(ids.count, block * SegmentFrame.wordsInBlock))
-      } else {
-        cuts.append(ids.count * part / parts)
+  var numbers: [Int64] {
+    get throws {
+      try unpacked.withLock { unpacked in
+        if let unpacked { return unpacked }
+        var numbers: [Int64] = []
+        numbers.reserveCapacity(column.form.count)
+        try column.forEach(in: 0..<column.form.count) { numbers.append($0) }
+        unpacked = numbers
+        return numbers
       }
     }
-    cuts.append(ids.count)
-    return zip(cuts, cuts.dropFirst()).map { $0..<$1 }.filter { !$0.isEmpty }
-  }
-
-  func stream(_ range: Range<Int>) -> any BatchSource {
-    let schema = Schema([
-      SegmentRows.bigint("word_id"),
-      Field(
-        name: "doc_ids", type: .list(element: Field(name: "element", type: .bigint))),
-      SegmentRows.bigint("segment"),
-    ])
-    let state = Mutex(WordWalk(reader, order, range))
-    return RowStream(schema, total: Int64(range.count)) { limit in
-      var words: [Int64] = []
-      var offsets: [UInt32] = [0]
-      var elements: [Int64] = []
-      try state.withLock { walk in
-        while words.count < limit && elements.count < 1 << 18, let (local, list) = try walk.next() {
-          let cursor = try PostingCursor(list)
-          while cursor.document != PostingCursor.end {
-            let id = self.documents[Int(cursor.document)]
-            if id >= 0 { elements.append(id) }
-            try cursor.next()
-          }
-          guard elements.count > Int(offsets.last!) else { continue }
-          words.append(self.ids[local])
-          offsets.append(UInt32(elements.count))
-        }
-      }
-      let segment = [Int64](repeating: self.reader.summary.sequence, count: words.count)
-      return ColumnBatch(
-        rowCount: words.count,
-        columns: [
-          .init(values: .int64(words)),
-          .init(values: .int64Lists(offsets: offsets, elements: elements)),
-          .init(values: .int64(segment)),
-        ], bytes: [])
-    }
-  }
-}
-
-/// Goes through words in a given order.
-private struct WordWalk {
-  private let reader: SegmentReader
-  private let order: [UInt32]
-  private var range: Range<Int>
-  private var block: DictionaryBlock?
-  private var blockIndex = -1
-
-  init(_ reader: SegmentReader, _ order: [UInt32], _ range: Range<Int>) {
-    self.reader = reader
-    self.order = order
-    self.range = range
-  }
-
-  mutating func next() throws -> (local: Int, list: PostingList)? {
-    guard let place = range.first else { return nil }
-    range.removeFirst()
-    let local = order.isEmpty ? place : Int(order[place])
-    let index = local / SegmentFrame.wordsInBlock
-    // Backwards in a block means from its start again.
-    if index != blockIndex || block!.local >= local {
-      block = try DictionaryBlock(reader, index)
-      blockIndex = index
-    }
-    while block!.local < local {
-      guard try block!.next() else {
-        throw reader.bytes.damaged("a block has fewer words than it should")
-      }
-    }
-    return (local, try block!.list())
   }
 }
 
@@ -222,7 +124,7 @@ private struct TextColumn {
 }
 
 /// Batches as a closure makes them.
-private final class RowStream: BatchSource {
+final class RowStream: BatchSource {
   let schema: Schema
   let readerLimit = 1
   private let total: Int64

@@ -81,6 +81,12 @@ struct IndexTables {
     // New words of one batch come by their IDs. Where the table is behind by more than that, a word
     // may also be in several segments.
     let isNext = sources.count == 1 && (table?.indexVersion ?? 0) >= change.manifest.version
+    if isNext {
+      staged.written[""] = try workspace.engine.write(
+        sources[0], into: output(schema, id, part: "words"), label: id.description,
+        cancellation: workspace.context.cancellation)
+      return staged
+    }
     let names = sources.indices.map { "s\($0)" }
     let query = Query(
       sql: sources.count == 1
@@ -91,7 +97,7 @@ struct IndexTables {
       inputs: Dictionary(uniqueKeysWithValues: zip(names, sources.map { .batches($0) })),
       label: id.description)
     staged.written[""] = try compute(
-      query, schema, id, part: "words", sort: isNext ? [] : [.init("word_id")])
+      query, schema, id, part: "words", sort: [.init("word_id")])
     return staged
   }
 
@@ -148,9 +154,9 @@ struct IndexTables {
       guard !present.contains(label) else { continue }
       do {
         staged.written[label] = try concurrently(rows(segment), limit: 8) { source in
-          try compute(
-            Query(sql: "SELECT * FROM rows", inputs: ["rows": .batches(source)], label: "\(id)"),
-            schema, id, part: label, sort: [])
+          try workspace.engine.write(
+            source, into: output(schema, id, part: label), label: "\(id)",
+            cancellation: workspace.context.cancellation)
         }.flatMap { try $0.get() }
       } catch {
         discard([staged])
@@ -164,10 +170,14 @@ struct IndexTables {
     _ query: Query, _ schema: Schema, _ id: TableID, part: String, sort: [Output.SortKey]
   ) throws -> [DataFile] {
     try workspace.engine.compute(
-      query,
-      into: Output(
-        schema: schema, location: lake.staging(id, run: run.id, part: part), sort: sort),
+      query, into: output(schema, id, part: part, sort: sort),
       cancellation: workspace.context.cancellation, progress: { _ in })
+  }
+
+  private func output(
+    _ schema: Schema, _ id: TableID, part: String, sort: [Output.SortKey] = []
+  ) -> Output {
+    Output(schema: schema, location: lake.staging(id, run: run.id, part: part), sort: sort)
   }
 
   // MARK: - Labels

@@ -66,6 +66,14 @@ final class PostingCursor {
     }
   }
 
+  /// Visits the documents from the one at hand on, some at a time, and ends behind the last.
+  func forEachBlock(_ visit: (UnsafeBufferPointer<UInt32>) throws -> Void) throws {
+    while document != PostingCursor.end {
+      try visit(UnsafeBufferPointer(start: documents + index, count: count - index))
+      try readBlock()
+    }
+  }
+
   /// Goes on to the first document that is not less than `target`.
   func seek(_ target: UInt32) throws {
     if document >= target { return }
