@@ -62,12 +62,16 @@ public struct QuarantineTable: Sendable {
   @discardableResult
   public func publish(
     model: String, batch: String, run: ActiveRun, malformed: (any RejectedRows)? = nil,
-    split: QuarantineSplit? = nil, replacing: Replacement = .batch, sourceFile: String? = nil,
+    split: QuarantineSplit? = nil, replacing: @autoclosure () -> Replacement = .batch,
+    sourceFile: String? = nil,
     engine: some Engine, cancellation: Cancellation = .never
   ) throws -> Int64 {
     let expected = (malformed?.rowCount ?? 0) + (split?.rejected ?? 0)
     let partition: [Value] = [.string(model), .string(batch)]
     let base = try lake.catalog.load(id)
+    // Of a hundred thousand files no set is made for a table that is not there.
+    if expected == 0 && base == nil { return 0 }
+    let replacing = replacing()
     let filter = filter(model: model, batch: batch, replacing)
     if expected == 0, try present(base, filter, replacing).isEmpty { return 0 }
 
