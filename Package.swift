@@ -58,7 +58,9 @@ let package = Package(
       ]),
     .executableTarget(
       name: "sluice",
-      dependencies: ["Core", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines"]),
+      dependencies: [
+        "Core", "Kernels", "Project", "Stores", "Lake", "Engines", "Auditing", "Pipelines",
+      ]),
     .executableTarget(name: "sluice-sample", dependencies: ["Core", "Kernels"]),
     .executableTarget(
       name: "bench-planning",

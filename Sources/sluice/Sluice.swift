@@ -1,3 +1,5 @@
+import Kernels
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -6,5 +8,9 @@
 
 @main
 enum Sluice {
-  static func main() { exit(Command.main(Array(CommandLine.arguments.dropFirst()))) }
+  static func main() {
+    // Planning a large source leaves holes behind that the run would only add to.
+    mapLargeBlocks(ofAtLeast: 4 << 20)
+    exit(Command.main(Array(CommandLine.arguments.dropFirst())))
+  }
 }

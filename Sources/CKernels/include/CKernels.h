@@ -7,7 +7,12 @@
 #define CKERNELS_H
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -213,6 +218,16 @@ static inline int ckernels_bits_to_numbers(
     }
   }
   return count;
+}
+
+/// Has blocks of memory of at least so many bytes mapped one by one. Does nothing where the C library
+/// is another than glibc.
+static inline void ckernels_map_blocks(int32_t byte_count) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, byte_count);
+#else
+  (void)byte_count;
+#endif
 }
 
 #endif
