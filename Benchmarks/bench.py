@@ -8,7 +8,9 @@ One generated hour, or that many hours of a day as one, and a block list of 1,00
 the native operator, `twin` its SQL; BENCH_MEMORY=256MB limits both. The contestants take turns; each run is a
 new process that starts with nothing: Sluice with a fresh lake. Medians, and ratios to Sluice.
 Memory is the peak of the process and its children together, looked at every 10 ms, or the kernel's
-own peak of the largest process where that is more. The answers must agree row for row.
+own peak of the largest process where that is more. Processor time is that of all of them, too: of
+children that nobody waits for, such as Spark's Java, what they had used when last looked at. The
+answers must agree row for row.
 """
 
 import csv
@@ -123,15 +125,20 @@ def contestant(name, folder, dump, blocked, out):
     return command, settings, f"{out}/top/part-*.csv.gz"
 
 
-def tree_bytes(root):
-    """Resident bytes of a process and all below it; 0 where there is no /proc."""
+def look_at_tree(root, used):
+    """Resident bytes of a process and all below it; 0 where there is no /proc. Notes in `used` the
+    seconds of processor time that each has used."""
     total, left = 0, [root]
-    page = os.sysconf("SC_PAGE_SIZE")
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     while left:
         pid = left.pop()
         try:
             with open(f"/proc/{pid}/statm") as file:
                 total += int(file.read().split()[1]) * page
+            with open(f"/proc/{pid}/stat") as file:
+                # Behind the name, which may hold anything: the 14th and 15th of all fields.
+                fields = file.read().rsplit(")", 1)[1].split()
+                used[pid] = (int(fields[11]) + int(fields[12])) / tick
             for task in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{task}/children") as file:
                     left += [int(child) for child in file.read().split()]
@@ -146,11 +153,11 @@ def measure(command, settings, log):
         begin = time.monotonic()
         process = subprocess.Popen(
             command, env=settings, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=WORK)
-        peak, done = [0], threading.Event()
+        peak, used, done = [0], {}, threading.Event()
 
         def watch():
             while not done.wait(0.01):
-                peak[0] = max(peak[0], tree_bytes(process.pid))
+                peak[0] = max(peak[0], look_at_tree(process.pid, used))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -163,7 +170,8 @@ def measure(command, settings, log):
         with open(log, errors="replace") as file:
             sys.exit(f"bench: {command[0]} ended with {process.returncode}:\n{file.read()[-3000:]}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return seconds, max(peak[0], usage.ru_maxrss * unit), usage.ru_utime + usage.ru_stime
+    processor = max(usage.ru_utime + usage.ru_stime, sum(used.values()))
+    return seconds, max(peak[0], usage.ru_maxrss * unit), processor
 
 
 def answer(pattern):
