@@ -48,9 +48,9 @@ public enum SegmentRows {
       while ids.count < limit {
         let block = next.add(1, ordering: .relaxed).oldValue
         guard block < reader.documentBlocks.count else { break }
-        for entry in try reader.documentBlock(block) {
+        try reader.forEachDocument(inBlock: block) { entry in
           let id = try reader.id(ofOrdinal: entry.ordinal)
-          guard !dead.contains(id) else { continue }
+          guard !dead.contains(id) else { return }
           ids.append(Int64(id))
           sizes.append(entry.size)
           tokens.append(counts[entry.ordinal])

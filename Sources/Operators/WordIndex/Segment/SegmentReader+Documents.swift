@@ -37,8 +37,8 @@ extension SegmentReader {
       if let block = documentBlocks.block(for: key) { wanted[block, default: []].insert(key) }
     }
     for (block, wanted) in wanted {
-      for entry in try documentBlock(block) where wanted.contains(entry.key) {
-        found[entry.key] = try stored(entry)
+      try forEachDocument(inBlock: block) { entry in
+        if wanted.contains(entry.key) { found[entry.key] = try stored(entry) }
       }
     }
     return keys.map { found[$0] }
@@ -69,15 +69,19 @@ extension SegmentReader {
     let wanted = try ordinals.map { Int(try places($0)) }
     var found: [Int: StoredDocument] = [:]
     for (block, places) in Dictionary(grouping: wanted, by: { $0 / entryCount }) {
-      let entries = try documentBlock(block)
-      for place in places {
-        guard place % entryCount < entries.count else {
-          throw bytes.damaged("its order of keys makes no sense")
-        }
-        found[place] = try stored(entries[place % entryCount])
+      let wanted = Set(places)
+      var place = block * entryCount
+      try forEachDocument(inBlock: block) { entry in
+        if wanted.contains(place) { found[place] = try stored(entry) }
+        place += 1
       }
     }
-    return wanted.map { found[$0]! }
+    return try wanted.map { place in
+      guard let document = found[place] else {
+        throw bytes.damaged("its order of keys makes no sense")
+      }
+      return document
+    }
   }
 
   /// A document as its block has it.
@@ -97,14 +101,21 @@ extension SegmentReader {
 
   /// All documents of a block, in the order of their keys.
   func documentBlock(_ index: Int) throws -> [DocumentEntry] {
+    var entries: [DocumentEntry] = []
+    entries.reserveCapacity(SegmentFrame.documentsInBlock)
+    try forEachDocument(inBlock: index) { entries.append($0) }
+    return entries
+  }
+
+  /// Visits the documents of a block, in the order of their keys. What is not kept of an entry costs
+  /// no memory.
+  func forEachDocument(inBlock index: Int, _ visit: (DocumentEntry) throws -> Void) throws {
     let block = documentBlocks.blocks[index]
     let part = try read(block.offset, block.byteCount, checksum: block.checksum)
     // Made where it is thrown: that costs more than reading the block.
     var failure: OperatorError { bytes.damaged("a block of documents makes no sense") }
     let unpacked: [UInt8]
     do { unpacked = try zstdUnpacked(part.bytes) } catch { throw failure }
-    var entries: [DocumentEntry] = []
-    entries.reserveCapacity(SegmentFrame.documentsInBlock)
     try unpacked.withUnsafeBufferPointer { unpacked in
       var place = unpacked.start
       let end = place + unpacked.count
@@ -112,25 +123,24 @@ extension SegmentReader {
         guard let value = readVarint(&place, end: end) else { throw failure }
         return value
       }
-      func shared(with other: [UInt8]) throws -> [UInt8] {
+      /// What it shares with the one before stays as it is.
+      func read(_ text: inout [UInt8]) throws {
         let (common, more) = (try number(), try number())
-        guard common <= UInt64(other.count), more <= UInt64(end - place) else { throw failure }
-        var bytes = Array(other[..<Int(common)])
-        bytes.append(contentsOf: UnsafeBufferPointer(start: place, count: Int(more)))
+        guard common <= UInt64(text.count), more <= UInt64(end - place) else { throw failure }
+        text.removeLast(text.count - Int(common))
+        text.append(contentsOf: UnsafeBufferPointer(start: place, count: Int(more)))
         place += Int(more)
-        return bytes
       }
-      var (key, version): ([UInt8], [UInt8]) = ([], [])
+      var entry = DocumentEntry(key: [], ordinal: 0, size: 0, version: [])
       while place < end {
-        key = try shared(with: key)
+        try read(&entry.key)
         let ordinal = try number()
-        let size = Int64(bitPattern: try number())
-        version = try shared(with: version)
+        entry.size = Int64(bitPattern: try number())
+        try read(&entry.version)
         guard ordinal < UInt64(summary.documentCount) else { throw failure }
-        entries.append(
-          DocumentEntry(key: key, ordinal: Int(ordinal), size: size, version: version))
+        entry.ordinal = Int(ordinal)
+        try visit(entry)
       }
     }
-    return entries
   }
 }
