@@ -9,6 +9,8 @@ import Stores
 public struct Sweep: Sendable {
   /// Rule 20: numbers of versions must not come free while a paused writer may still use one.
   static let metadataSeconds: Int64 = 7 * 86_400
+  /// Versions that are read at once.
+  private static let readLimit = 8
 
   private let lake: Lake
   /// By the store's clock.
@@ -68,16 +70,14 @@ public struct Sweep: Sendable {
   private func recent(
     _ versions: [Int: Object], before table: Table
   ) throws -> [TableMetadata] {
-    var recent: [TableMetadata] = []
-    for version in versions.keys.sorted() where version < table.version {
-      if isPast(version, versions) { continue }
+    let doubtful = versions.keys.filter { $0 < table.version && !isPast($0, versions) }.sorted()
+    return try concurrently(doubtful, limit: Sweep.readLimit) { [lake] version in
       let key = LakeLayout.metadata(table.id, version: version)
-      guard let found = try lake.store.get(key) else { continue }
+      guard let found = try lake.store.get(key) else { return nil }
       let metadata = try TableMetadata(parsing: found.bytes, file: lake.store.uri(key))
       // Nobody reads here what was written for the place from which the lake was moved.
-      if metadata.location == table.location { recent.append(metadata) }
-    }
-    return recent
+      return metadata.location == table.location ? metadata : nil
+    }.compactMap { try $0.get() }
   }
 
   /// Whether a version has not been the newest within the grace period.
@@ -92,10 +92,9 @@ public struct Sweep: Sendable {
   /// Metadata files that neither the table's log names nor a slow writer could fall back to.
   private func removableMetadata(_ versions: [Int: Object], of table: Table) -> [Object] {
     let logged = Set(table.metadata.metadataLog.compactMap(\.subject.string))
-    let limit = min(self.limit, now.adding(seconds: -Sweep.metadataSeconds))
     return versions.filter { version, object in
       version < min(table.version, table.hintedVersion ?? table.version)
-        && object.modified.map { $0 < limit } ?? false && isPast(version, versions)
+        && isOldMetadata(object) && isPast(version, versions)
         && !logged.contains(lake.store.uri(object.key))
     }.map(\.value)
   }

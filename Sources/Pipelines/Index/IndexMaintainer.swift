@@ -15,19 +15,10 @@ struct IndexMaintainer {
 
   /// Never throws but when interrupted; what goes wrong is in the result.
   func maintain(_ run: ActiveRun, _ sweep: Sweep) throws -> TableMaintenance {
-    var result = TableMaintenance(pipeline: id.pipeline, model: id.model)
-    do {
+    try TableMaintenance.of(id, in: lake.store) { result in
       try merge(run, &result)
-      let removable = try removable(sweep)
-      try lake.store.delete(removable.map(\.key))
-      result.removedFiles = removable.count
-      result.removedBytes = removable.reduce(0) { $0 + $1.byteCount }
-    } catch let error as Cancelled {
-      throw error
-    } catch {
-      result.failure = failure(error, model: id.description)
+      return try removable(sweep)
     }
-    return result
   }
 
   /// Merges what is worth it, as runs do; and brings the tables along.

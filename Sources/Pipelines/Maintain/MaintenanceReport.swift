@@ -1,4 +1,5 @@
 import Core
+import Lake
 import Stores
 
 /// What maintenance did.
@@ -30,6 +31,25 @@ public struct TableMaintenance: Sendable {
   public var removedFiles = 0
   public var removedBytes: Int64 = 0
   public var failure: (any AnyFailure)?
+
+  /// Does the work on one table, and deletes what that finds removable. Never throws but when
+  /// interrupted; what goes wrong is in the result.
+  static func of(
+    _ id: TableID, in store: any Store, _ work: (inout TableMaintenance) throws -> [Object]
+  ) throws -> TableMaintenance {
+    var result = TableMaintenance(pipeline: id.pipeline, model: id.model)
+    do {
+      let removable = try work(&result)
+      try store.delete(removable.map(\.key))
+      result.removedFiles = removable.count
+      result.removedBytes = removable.reduce(0) { $0 + $1.byteCount }
+    } catch let error as Cancelled {
+      throw error
+    } catch {
+      result.failure = Pipelines.failure(error, model: id.description)
+    }
+    return result
+  }
 
   /// `pageviews.top_pages: 12 files into 1, 40 snapshots expired, 60 files removed`.
   public var sentence: String {

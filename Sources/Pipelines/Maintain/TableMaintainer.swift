@@ -21,22 +21,13 @@ struct TableMaintainer {
 
   /// Never throws but when interrupted; what goes wrong is in the result.
   func maintain(_ id: TableID, sweep: Sweep) throws -> TableMaintenance {
-    var result = TableMaintenance(pipeline: id.pipeline, model: id.model)
-    do {
+    try TableMaintenance.of(id, in: lake.store) { result in
       if let table = try lake.catalog.load(id) {
         try? lake.catalog.repair(table)
         try commit(table, &result)
       }
-      let removable = try sweep.removable(of: id)
-      try lake.store.delete(removable.map(\.key))
-      result.removedFiles = removable.count
-      result.removedBytes = removable.reduce(0) { $0 + $1.byteCount }
-    } catch let error as Cancelled {
-      throw error
-    } catch {
-      result.failure = failure(error, model: id.description)
+      return try sweep.removable(of: id)
     }
-    return result
   }
 
   private struct Rewritten {
