@@ -57,6 +57,8 @@ public struct Lake: Sendable {
   ///
   /// - Returns: The number of files.
   public func drop(_ id: TableID) throws -> Int {
+    // A catalog may lend what it takes to delete the files.
+    _ = try? catalog.load(id)
     try catalog.drop(id)
     var count = 0
     for prefix in [

@@ -68,7 +68,8 @@ public final class Workspace: Sendable {
     self.context = context
     self.opener = opener
     self.engine = engine
-    let store = try lakeStore ?? opener.open(project.lake)
+    var store = try lakeStore ?? opener.open(project.lake)
+    if case .rest = project.catalog { store = LendingStore(store, opener: opener) }
     lake = Lake(
       store: store, clock: context.clock,
       catalog: project.catalog.catalog(in: store, opener: opener, clock: context.clock))

@@ -12,6 +12,8 @@ public final class StoreOpener: Sendable {
   private let wrap: @Sendable (any Store) -> any Store
   let environment: Environment
   private let google: GoogleCredentials
+  /// Of S3; nil for those that the environment names.
+  private let keys: (any AWSCredentialSource)?
   private let s3 = Mutex<S3Service?>(nil)
   private let opened = Mutex<[String: any Store]>([:])
   private let lent = Mutex<[String: Lent]>([:])
@@ -19,17 +21,26 @@ public final class StoreOpener: Sendable {
   /// What opens the addresses below a prefix, with credentials that are lent.
   private struct Lent {
     var variables: [String: String]
+    var keys: LentAWSCredentials
     var opener: StoreOpener
   }
 
   /// - Parameters:
   ///   - environment: Names credentials and endpoints.
   ///   - wrap: Put around every store that is opened; tests inject faults with it.
-  public init(
+  public convenience init(
     client: HTTPClient = .shared, policy: RetryPolicy = RetryPolicy(),
     environment: @escaping Environment = processEnvironment,
     wrap: @escaping @Sendable (any Store) -> any Store = { $0 }
   ) {
+    self.init(client: client, policy: policy, environment: environment, keys: nil, wrap: wrap)
+  }
+
+  private init(
+    client: HTTPClient, policy: RetryPolicy, environment: @escaping Environment,
+    keys: (any AWSCredentialSource)?, wrap: @escaping @Sendable (any Store) -> any Store
+  ) {
+    self.keys = keys
     self.client = client
     self.policy = policy
     self.wrap = wrap
@@ -59,17 +70,28 @@ public final class StoreOpener: Sendable {
     return (try (lender(of: uri.description)?.opener ?? self).open(uri, root: root), key)
   }
 
-  /// From now on opens what lies below `prefix` with other credentials than the environment's, in
-  /// its variables: a catalog lends them for the files of one table.
-  public func lend(_ variables: [String: String], for prefix: String) {
+  /// From now on opens what lies below `prefix` with other credentials than the environment's: a
+  /// catalog lends them for the files of one table.
+  ///
+  /// - Parameters:
+  ///   - variables: Put in the place of the environment's: region and endpoint.
+  ///   - renew: Asks for new ones, once these expire or S3 says that they have.
+  public func lend(
+    _ keys: AWSCredentials, _ variables: [String: String], for prefix: String,
+    renew: @escaping @Sendable () throws -> AWSCredentials
+  ) {
     lent.withLock { lent in
-      if lent[prefix]?.variables == variables { return }
+      if let known = lent[prefix], known.variables == variables {
+        known.keys.replace(with: keys)
+        return
+      }
       let environment = environment
+      let source = LentAWSCredentials(keys, clock: policy.clock, renew: renew)
       lent[prefix] = Lent(
-        variables: variables,
+        variables: variables, keys: source,
         opener: StoreOpener(
           client: client, policy: policy, environment: { variables[$0] ?? environment($0) },
-          wrap: wrap))
+          keys: source, wrap: wrap))
     }
   }
 
@@ -116,7 +138,7 @@ public final class StoreOpener: Sendable {
     try s3.withLock { service in
       if let service { return service }
       let made = try S3Service.fromEnvironment(
-        AWSEnvironment(variable: environment), client: client, policy: policy)
+        AWSEnvironment(variable: environment), credentials: keys, client: client, policy: policy)
       service = made
       return made
     }

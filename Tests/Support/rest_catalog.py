@@ -1,15 +1,21 @@
 """An Iceberg REST catalog for tests, on a free port of 127.0.0.1.
 
-    rest_catalog.py WORK_DIR nobody|bearer|oauth|sigv4
+    rest_catalog.py WORK_DIR nobody|bearer|oauth|sigv4 [S3_ENDPOINT KEYS_FILE]
 
 pyiceberg's SQL catalog keeps the tables and applies updates; this program only speaks the protocol,
 asks who is there, and does what it is told to do wrong. Prints its port, and ends when its standard
 input does. Lines there are faults for the commits to come, in order: `ok`, `lost` (committed, no
 answer), `error` (500, not committed), `late` (500, committed), `conflict` (409, not committed).
+Of registrations: `register:refused` (400, not done), `register:late` (500, done); and
+`overwrite` makes the server one that registers tables over others.
+
+With S3 it lends new keys with every table that is loaded or made, and writes them into KEYS_FILE,
+from which `moto_server.py` knows whom to let in.
 """
 
 import http.server
 import json
+import os
 import sys
 import threading
 import urllib.parse
@@ -29,6 +35,9 @@ from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 PREFIX = "pre/fix"
 KEYS = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 faults = []
+registrations = []
+overwrites = False
+lent = {}
 lock = threading.Lock()
 tokens = {"issued": 0, "good": set()}
 
@@ -107,6 +116,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             except NamespaceAlreadyExistsError as error:
                 raise Refused(409, "AlreadyExistsException", str(error))
             return 200, {"namespace": json.loads(raw)["namespace"], "properties": {}}
+        if method == "POST" and parts[2:] == ["register"]:
+            return self.register(parts[1], json.loads(raw))
         if parts[2:3] != ["tables"]:
             raise Refused(404, "NotFound", "no such thing")
         if len(parts) == 3 and method == "POST":
@@ -119,7 +130,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if method == "DELETE":
             catalog.drop_table(name)
             return 200, {}
-        return self.commit(table, raw) if method == "POST" else (200, shown(table))
+        return self.commit(table, raw) if method == "POST" else (200, self.lending(table))
+
+    def register(self, namespace, request):
+        fault = registrations.pop(0) if registrations else "ok"
+        if fault == "refused":
+            raise Refused(400, "BadRequest", "not a place for tables")
+        name = (namespace, request["name"])
+        # Before anything is dropped.
+        catalog._load_file_io(location=request["metadata-location"]).new_input(
+            request["metadata-location"]).open().close()
+        if overwrites and request.get("overwrite") and catalog.table_exists(name):
+            catalog.drop_table(name)
+        if fault == "late":
+            catalog.register_table(name, request["metadata-location"])
+            raise Refused(500, "InternalServerError", "done, but not well")
+        try:
+            table = catalog.register_table(name, request["metadata-location"])
+        except TableAlreadyExistsError as error:
+            raise Refused(409, "AlreadyExistsException", str(error))
+        return 200, self.lending(table)
 
     def create(self, namespace, request):
         try:
@@ -130,7 +160,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 properties=request.properties)
         except TableAlreadyExistsError as error:
             raise Refused(409, "AlreadyExistsException", str(error))
-        return 200, shown(table)
+        return 200, self.lending(table)
+
+    def lending(self, table):
+        answer = shown(table)
+        if endpoint and self.headers.get("X-Iceberg-Access-Delegation") == "vended-credentials":
+            key = f"LENT{len(lent) + 1}"
+            lent[key] = table.location() + "/"
+            with open(keys_file + ".new", "w") as file:
+                json.dump(lent, file)
+            os.replace(keys_file + ".new", keys_file)
+            answer["storage-credentials"] = [{"prefix": lent[key], "config": {
+                "s3.access-key-id": key, "s3.secret-access-key": f"secret-Jm2-{key}",
+                "s3.session-token": f"token-Xs8-{key}", "client.region": "us-east-1",
+                "s3.endpoint": endpoint, "s3.path-style-access": "true"}}]
+        return answer
 
     def commit(self, table, raw):
         fault = faults.pop(0) if faults else "ok"
@@ -181,12 +225,24 @@ def shown(table):
     }
 
 
-work, mode = sys.argv[1:]
+# moto would take the checksum that else follows a body for the body.
+os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
+work, mode = sys.argv[1:3]
+endpoint, keys_file = sys.argv[3:] or (None, None)
+own = {
+    "s3.endpoint": endpoint, "s3.access-key-id": "catalog", "s3.secret-access-key": "catalog",
+    "s3.region": "us-east-1"} if endpoint else {}
 catalog = SqlCatalog(
-    "back", uri=f"sqlite:///{work}/rest.db?check_same_thread=false", warehouse=f"file://{work}/wh")
+    "back", uri=f"sqlite:///{work}/rest.db?check_same_thread=false", warehouse=f"file://{work}/wh",
+    **own)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_port, flush=True)
-for line in sys.stdin:
-    faults.append(line.strip())
+for line in map(str.strip, sys.stdin):
+    if line == "overwrite":
+        overwrites = True
+    elif line.startswith("register:"):
+        registrations.append(line.removeprefix("register:"))
+    else:
+        faults.append(line)
     print("set", flush=True)

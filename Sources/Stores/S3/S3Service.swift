@@ -21,13 +21,16 @@ struct S3Request {
 /// of buckets.
 final class S3Service: Sendable {
   /// Amazon's, or what the environment puts in its place.
+  ///
+  /// - Parameter credentials: nil for those that the environment names.
   static func fromEnvironment(
-    _ environment: AWSEnvironment, client: HTTPClient, policy: RetryPolicy
+    _ environment: AWSEnvironment, credentials: (any AWSCredentialSource)? = nil,
+    client: HTTPClient, policy: RetryPolicy
   ) throws -> S3Service {
     S3Service(
       try S3Configuration(environment),
-      credentials: AWSCredentialChain(environment: environment, client: client), client: client,
-      policy: policy)
+      credentials: credentials ?? AWSCredentialChain(environment: environment, client: client),
+      client: client, policy: policy)
   }
 
   let configuration: S3Configuration

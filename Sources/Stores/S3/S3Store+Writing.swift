@@ -15,7 +15,7 @@ extension S3Store {
       if case .matches(let version) = condition, version.rawValue.utf8.count < 3 {
         throw conditionFailed(key, "the object has another version")
       }
-      if condition != .always { try probe() }
+      if condition != .always { try probe(beside: key) }
       let source = try S3Body(body)
       guard source.byteCount <= service.configuration.partThreshold else {
         return try S3Upload(self, key, source, condition).run()
@@ -100,10 +100,12 @@ extension S3Store {
   /// Finds out, before the first conditional put to a bucket that is not Amazon's, whether the
   /// service holds conditions: one that ignores them would lose commits (rule 20).
   ///
+  /// - Parameter neighbour: Credentials may reach no further than its folder.
   /// - Throws: `.unsafe`.
-  func probe() throws {
+  func probe(beside neighbour: String) throws {
     guard !service.isKnownSafe(bucket) else { return }
-    let key = ".sluice-probe-\(S3Nonce().text)"
+    let folder = neighbour.lastIndex(of: "/").map { String(neighbour[...$0]) } ?? ""
+    let key = "\(folder).sluice-probe-\(S3Nonce().text)"
     func status(_ condition: PutCondition) throws -> S3Answer {
       var request = try request(.put, key)
       request.headers = condition.headers + service.configuration.encryptionHeaders

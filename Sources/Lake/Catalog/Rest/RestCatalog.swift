@@ -7,7 +7,7 @@ import Transport
 /// A pipeline is a namespace. The files of Sluice's tables lie in the lake, as with the storage
 /// catalog; only which metadata is the newest is the server's to say, so that others may write, too.
 public struct RestCatalog: Catalog {
-  private let rest: RestClient
+  let rest: RestClient
   private let store: any Store
   private let opener: StoreOpener
   private let clock: Clock
@@ -28,8 +28,7 @@ public struct RestCatalog: Catalog {
   }
 
   public func load(_ id: TableID) throws -> Table? {
-    let answer = try rest.ask(
-      .get, path(id), headers: [("X-Iceberg-Access-Delegation", "vended-credentials")])
+    let answer = try rest.ask(.get, path(id), headers: RestLoan.headers)
     if answer.status == 404 { return nil }
     guard answer.isSuccess else { throw rest.refused(answer, "the table \(id)") }
     return try table(id, answer.body)
@@ -40,7 +39,9 @@ public struct RestCatalog: Catalog {
     guard base.location == store.uri(LakeLayout.table(id)) else {
       throw LakeError(
         .invalid, "the catalog keeps the table at \(base.location), outside this lake",
-        at: Place(model: id.description), advice: "such tables can be read, not written")
+        at: Place(model: id.description),
+        advice: "such tables can be read, not written; where the lake was moved, "
+          + "'sluice state relocate' tells the catalog")
     }
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
     do {
@@ -101,7 +102,7 @@ public struct RestCatalog: Catalog {
       advice: "run again: what was published is recognised")
   }
 
-  private func conflict(_ id: TableID) -> LakeError {
+  func conflict(_ id: TableID) -> LakeError {
     LakeError(
       .conflict, "another commit came first", at: Place(model: id.description),
       advice: "run again")
@@ -111,11 +112,7 @@ public struct RestCatalog: Catalog {
   private func create(_ update: TableUpdate, _ id: TableID) throws -> Table {
     let location = store.uri(LakeLayout.table(id))
     let wanted = try MetadataEvolution.evolve(nil, to: update, id: id, location: location)
-    let namespace = try rest.ask(
-      .post, "namespaces", body: ["namespace": [.string(id.pipeline)], "properties": .object([])])
-    guard namespace.isSuccess || namespace.status == 409 else {
-      throw rest.refused(namespace, "the namespace \(id.pipeline)")
-    }
+    try makeNamespace(of: id)
     let answer = try rest.ask(
       .post, "namespaces/\(percentEncoded(id.pipeline))/tables",
       body: [
@@ -124,11 +121,19 @@ public struct RestCatalog: Catalog {
         "partition-spec": wanted.partitionSpec.json, "write-order": wanted.sortOrder.json,
         "stage-create": false,
         "properties": .object(wanted.properties.map { .init($0.key, .string($0.value)) }),
-      ])
+      ], headers: RestLoan.headers)
     if answer.isSuccess { return try table(id, answer.body) }
     if answer.status == 409 { throw conflict(id) }
     if answer.isUnknown, let made = try load(id) { return made }
     throw rest.refused(answer, "a new table \(id)")
+  }
+
+  func makeNamespace(of id: TableID) throws {
+    let answer = try rest.ask(
+      .post, "namespaces", body: ["namespace": [.string(id.pipeline)], "properties": .object([])])
+    guard answer.isSuccess || answer.status == 409 else {
+      throw rest.refused(answer, "the namespace \(id.pipeline)")
+    }
   }
 
   // MARK: - Reading
@@ -143,35 +148,13 @@ public struct RestCatalog: Catalog {
         .damaged, "the catalog's answer holds no metadata", at: Place(model: id.description))
     }
     let metadata = try TableMetadata(parsing: Array(json.description.utf8), file: location)
-    grant(answer, metadata.location)
+    for loan in RestLoan.all(in: answer, location: metadata.location) {
+      opener.lend(loan.keys, loan.variables, for: loan.prefix) { [rest, path = path(id)] in
+        try rest.renewed(loan, path, location: metadata.location)
+      }
+    }
     return Table(
       id: id, metadata: metadata, version: 0, store: store, loaded: clock.now(),
       hintedVersion: nil, opener: opener, metadataLocation: location)
-  }
-
-  /// Uses the credentials that the catalog lends for a table's files.
-  private func grant(_ answer: JSON, _ location: String) {
-    var lent = [(location, answer["config"])]
-    for item in answer["storage-credentials"]?.array ?? [] {
-      lent.append((item["prefix"]?.string ?? location, item["config"]))
-    }
-    let names = [
-      ("s3.access-key-id", "AWS_ACCESS_KEY_ID"), ("s3.secret-access-key", "AWS_SECRET_ACCESS_KEY"),
-      ("s3.session-token", "AWS_SESSION_TOKEN"), ("s3.endpoint", "AWS_ENDPOINT_URL_S3"),
-      ("client.region", "AWS_REGION"), ("s3.region", "AWS_REGION"),
-      ("s3.path-style-access", "AWS_S3_FORCE_PATH_STYLE"),
-    ]
-    for (prefix, config) in lent where config?["s3.access-key-id"] != nil {
-      var variables: [String: String] = [:]
-      for (key, variable) in names {
-        if let value = config?[key]?.string { variables[variable] = value }
-      }
-      // Not the token of other keys.
-      variables["AWS_SESSION_TOKEN"] = variables["AWS_SESSION_TOKEN"] ?? ""
-      for name in ["s3.secret-access-key", "s3.session-token"] {
-        if let secret = config?[name]?.string { Redaction.shared.register(secret) }
-      }
-      opener.lend(variables, for: prefix)
-    }
   }
 }
