@@ -168,6 +168,104 @@ struct RestCatalogTests {
     #expect(table.rowCount == 9)
   }
 
+  // MARK: - Moving
+
+  /// The same tables in a lake that is somewhere else.
+  private func lake(_ server: Server, at folder: String) throws -> Lake {
+    let store = LocalStore(root: "\(scratch.path)/\(folder)")
+    return Lake(
+      store: store, clock: .system,
+      catalog: RestCatalog(
+        RestSettings(uri: server.uri, warehouse: "the warehouse"), store: store,
+        opener: StoreOpener(), policy: RetryPolicy(maximumAttempts: 2, baseMilliseconds: 1)))
+  }
+
+  /// A table with two snapshots in a lake that was copied.
+  private func copied(_ server: Server) throws -> (old: Lake, new: Lake) {
+    let old = try lake(server, at: "old")
+    _ = try old.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    _ = try old.publish("SELECT 2::BIGINT AS n, 'b' AS name", id, columns)
+    try FileManager.default.copyItem(
+      atPath: "\(scratch.path)/old", toPath: "\(scratch.path)/new")
+    return (old, try lake(server, at: "new"))
+  }
+
+  @Test(
+    "rule 24: a table of a lake that was moved is registered where it is now",
+    arguments: [["overwrite"], [], ["register:ok", "register:ok", "register:late"]])
+  func relocated(_ manner: [String]) throws {
+    let server = try server()
+    let (old, new) = try copied(server)
+    let before = try #require(try old.catalog.load(id))
+    let failure = expectFailure(.invalid) {
+      try new.publish("SELECT 3::BIGINT AS n, 'c' AS name", id, columns)
+    }
+    #expect(failure?.advice?.contains("relocate") == true)
+    for line in manner { try server.fail(line) }
+    #expect(try Relocation(new).relocate(id) == .moved(from: old.root))
+    // Nothing of the old place is needed any more.
+    try FileManager.default.removeItem(atPath: old.root)
+    let after = try #require(try new.catalog.load(id))
+    #expect(after.location == new.store.uri(LakeLayout.table(id)))
+    #expect(after.history().map(\.id) == before.history().map(\.id))
+    #expect(after.metadata.uuid == before.metadata.uuid)
+    #expect(try after.rows().count == 2)
+    #expect(try Relocation(new).relocate(id) == .isAtHome)
+    let seen = try Python.run("read_rest.py", [server.uri, id.description])
+    #expect(seen["rows"]?.array?.count == 2)
+    _ = try new.publish("SELECT 3::BIGINT AS n, 'c' AS name", id, columns)
+    let published = try #require(try new.catalog.load(id))
+    #expect(try published.rows().count == 3)
+    #expect(
+      try published.reachableKeys().allSatisfy {
+        try new.store.head($0) != nil || $0.hasSuffix("version-hint.text")
+          || $0.hasSuffix("v1.metadata.json")
+      })
+  }
+
+  @Test("a catalog that does not take a table at its new place keeps it at the old one")
+  func refusedRelocation() throws {
+    for faults in [
+      ["register:ok", "register:refused"], ["register:ok", "register:ok", "register:refused"],
+    ] {
+      let scratch = ScratchLake()
+      let server = try Server("nobody", in: scratch.path + "/rest")
+      let tests = RestCatalogTests()
+      let (old, new) = try tests.copied(server)
+      for fault in faults { try server.fail(fault) }
+      let failure = expectFailure(.refused) { try Relocation(new).relocate(id) }
+      #expect(failure?.message.contains("not a place for tables") == true)
+      #expect(try old.catalog.load(id)?.rows().count == 2)
+      #expect(try Relocation(new).relocate(id) == .moved(from: old.root))
+    }
+  }
+
+  @Test("what a relocation that was killed has dropped, the next one registers, and nothing else")
+  func interruptedRelocation() throws {
+    let server = try server()
+    let (old, new) = try copied(server)
+    for fault in ["register:ok", "register:ok", "register:refused", "register:refused"] {
+      try server.fail(fault)
+    }
+    let failure = expectFailure(.refused) { try Relocation(new).relocate(id) }
+    #expect(failure?.message.contains("dropped") == true)
+    #expect(try old.catalog.load(id) == nil)
+    // Metadata that a commit wrote which did not come to pass is not taken for the newest.
+    let names = try new.store.objects(below: LakeLayout.metadataPrefix(id)).map(\.key)
+    let stray = try #require(names.first { $0.hasSuffix(".metadata.json") })
+    _ = try new.store.put(
+      LakeLayout.metadataPrefix(id) + "00009-\(Nonce.uuid()).metadata.json",
+      .bytes(try #require(try new.store.get(stray)).bytes), .absent)
+    #expect(try Relocation(new).relocate(id) == .moved(from: nil))
+    #expect(try new.catalog.load(id)?.rows().count == 2)
+    try new.catalog.drop(id)
+    try new.store.delete(
+      try new.store.objects(below: LakeLayout.metadataPrefix(id)).map(\.key).filter {
+        $0.hasSuffix(".metadata.json") && !$0.contains("00009")
+      })
+    #expect(try Relocation(new).relocate(id) == .isUnknown)
+  }
+
   @Test("a table that is dropped is in the catalog no more, and its files go")
   func drop() throws {
     let server = try server()
@@ -188,11 +286,11 @@ struct RestCatalogTests {
     let port = try moto.firstLine()
     // Nothing in the environment leads there.
     let opener = StoreOpener(environment: { _ in nil })
+    let keys = AWSCredentials(accessKeyID: "lent", secretAccessKey: "lent-Tn3Wb6")
     opener.lend(
-      [
-        "AWS_ACCESS_KEY_ID": "lent", "AWS_SECRET_ACCESS_KEY": "lent-Tn3Wb6",
-        "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:\(port)",
-      ], for: "s3://bucket/wh/t")
+      keys, ["AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:\(port)"],
+      for: "s3://bucket/wh/t"
+    ) { keys }
     let (store, key) = try opener.locate("s3://bucket/wh/t/data/a")
     #expect(key == "wh/t/data/a")
     _ = try store.put(key, .bytes([1, 2, 3]), .absent)

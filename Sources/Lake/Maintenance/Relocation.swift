@@ -5,18 +5,30 @@ import Stores
 /// Iceberg names every file by its full address.
 ///
 /// All that names addresses is written again under names that follow from the content: manifests
-/// and manifest lists of every snapshot that is kept, then one version of the metadata, by the same
-/// conditional put as any commit. Whoever is killed on the way, or does it twice, leaves at most
-/// files that are found again the next time. The old place is only known by name and is not touched.
+/// and manifest lists of every snapshot that is kept, then one version of the metadata. That becomes
+/// the table's by the same conditional put as any commit, or in a REST catalog by being registered
+/// there. Whoever is killed on the way, or does it twice, leaves at most files that are found again
+/// the next time. The old place is only known by name and is not touched.
 public struct Relocation: Sendable {
+  /// What has become of a table.
+  public enum Outcome: Sendable, Hashable {
+    case isAtHome
+    /// The lake's root before; nil where an earlier try had come so far that nothing tells.
+    case moved(from: String?)
+    /// A REST catalog does not have it.
+    case isUnknown
+  }
+
   private let store: any Store
   private let clock: Clock
   private let catalog: StorageCatalog
+  private let rest: RestCatalog?
 
   public init(_ lake: Lake) {
     store = lake.store
     clock = lake.clock
     catalog = StorageCatalog(store: lake.store, clock: lake.clock)
+    rest = lake.catalog as? RestCatalog
   }
 
   /// The tables that the lake holds, in whichever place they were made.
@@ -31,11 +43,14 @@ public struct Relocation: Sendable {
     return found.sorted()
   }
 
-  /// - Returns: Where the table was before; nil where it is at home.
-  /// - Throws: `LakeError` `.invalid` where it names files outside the lake that it was made in.
-  public func relocate(_ id: TableID) throws -> String? {
+  /// - Throws: `LakeError` `.invalid` where the table names files outside the lake that it was made
+  ///   in, `.missing` where not all of the lake is here; what the catalog says.
+  public func relocate(_ id: TableID) throws -> Outcome {
+    if let rest { return try relocate(id, in: rest) }
     while true {
-      guard let table = try catalog.loadAnywhere(id), !catalog.isAtHome(table) else { return nil }
+      guard let table = try catalog.loadAnywhere(id), !catalog.isAtHome(table) else {
+        return .isAtHome
+      }
       let rewriter = try Rewriter(store: store, table: table)
       let metadata = try rewriter.metadata(time: clock.now())
       let key = LakeLayout.metadata(id, version: table.version + 1)
@@ -46,8 +61,55 @@ public struct Relocation: Sendable {
         continue
       }
       if let moved = try catalog.load(id) { try catalog.repair(moved) }
-      return rewriter.before
+      return .moved(from: rewriter.before)
     }
+  }
+
+  // MARK: - In a REST catalog
+
+  private func relocate(_ id: TableID, in rest: RestCatalog) throws -> Outcome {
+    let known: Table?
+    do {
+      known = try rest.load(id)
+    } catch let error as LakeError where error.code == .refused {
+      throw LakeError(
+        error.code, error.message, at: error.place,
+        advice:
+          "where the catalog reads metadata in the lake, keep the old place until this is done")
+    }
+    guard let table = known else {
+      guard let location = try written(for: id) else { return .isUnknown }
+      try rest.register(id, location)
+      return .moved(from: nil)
+    }
+    guard !catalog.isAtHome(table) else { return .isAtHome }
+    let rewriter = try Rewriter(store: store, table: table)
+    // Always the same, so that it is found again.
+    let metadata = try rewriter.metadata(time: Instant(seconds: 0))
+    let bytes = Array(metadata.json.description.utf8)
+    let key = LakeLayout.metadataPrefix(id) + RestMetadataName(after: table, bytes).text
+    do {
+      _ = try store.put(key, .bytes(bytes), .absent)
+    } catch let error as StoreError where error.code == .conditionFailed {
+      // An earlier try got so far.
+    }
+    try rest.move(id, from: table, to: store.uri(key))
+    return .moved(from: rewriter.before)
+  }
+
+  /// The metadata that an earlier try wrote for a table which the catalog has dropped and not taken
+  /// again. Of other metadata files nobody could say which was the table's newest.
+  private func written(for id: TableID) throws -> String? {
+    var found: (number: Int, location: String)?
+    for object in try store.objects(below: LakeLayout.metadataPrefix(id)) {
+      let name = object.key.dropFirst(LakeLayout.metadataPrefix(id).count)
+      guard let named = RestMetadataName(parsing: String(name)),
+        named.number > found?.number ?? -1, let bytes = try store.get(object.key)?.bytes,
+        named.isName(of: bytes)
+      else { continue }
+      found = (named.number, store.uri(object.key))
+    }
+    return found?.location
   }
 
   /// One table's files with the addresses that hold now.
@@ -107,7 +169,7 @@ public struct Relocation: Sendable {
       metadata.metadataLog.append(
         .init(
           timestampMilliseconds: metadata.lastUpdatedMilliseconds,
-          subject: .string(table.metadataLocation)))
+          subject: .string(replaced(table.metadataLocation))))
       metadata.lastUpdatedMilliseconds = max(
         time.milliseconds, metadata.lastUpdatedMilliseconds + 1)
       return metadata
