@@ -168,6 +168,30 @@ struct RestCatalogTests {
     #expect(table.rowCount == 9)
   }
 
+  @Test("a sweep spares what the version named that was the newest a moment ago")
+  func sweep() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    let first = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
+    let old = try #require(try first.dataFiles().first).path
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date(timeIntervalSinceNow: -3 * 3600)], ofItemAtPath: old)
+    let second = try lake.publish(
+      "SELECT 2::BIGINT AS n, 'b' AS name", id, columns, removal: .all)
+    var update = TableUpdate(
+      operation: .replace, schema: second.schema, time: lake.clock.now())
+    update.expired = [try #require(first.metadata.currentSnapshotID)]
+    _ = try lake.catalog.commit(update, to: id, base: second)
+    func removable(in seconds: Int64) throws -> Bool {
+      let sweep = Sweep(
+        lake: lake, now: Clock.system.now().adding(seconds: seconds), graceSeconds: 3600,
+        oldestRun: nil)
+      return try sweep.removable(of: id).contains { old.hasSuffix($0.key) }
+    }
+    #expect(try !removable(in: 60))
+    #expect(try removable(in: 7200))
+  }
+
   // MARK: - Moving
 
   /// The same tables in a lake that is somewhere else.

@@ -17,6 +17,7 @@ extension Table {
       try past.reachState(
         other[property: SummaryKey.consumption],
         namesFiles: other[property: SummaryKey.deletions] ?? "0" != "0", &keys)
+      keys.formUnion(past.statisticsKeys)
       for snapshot in other.snapshots where known.insert(snapshot.id).inserted {
         do {
           try past.reach(snapshot, &keys, &seen)
@@ -48,8 +49,18 @@ extension Table {
     try reachState(
       property(SummaryKey.consumption),
       namesFiles: property(SummaryKey.deletions) ?? "0" != "0", &keys)
+    keys.formUnion(statisticsKeys)
     for snapshot in metadata.snapshots { try reach(snapshot, &keys, &seen) }
     return keys
+  }
+
+  /// Files of statistics that other programs have made of snapshots.
+  private var statisticsKeys: [String] {
+    metadata.unknown.filter { TableMetadata.statistics.contains($0.name) }.flatMap { list in
+      (list.value.array ?? []).compactMap { item in
+        item["statistics-path"]?.string.flatMap { try? Table.key(of: $0, in: store) }
+      }
+    }
   }
 
   private func reach(

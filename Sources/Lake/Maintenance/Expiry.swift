@@ -27,7 +27,6 @@ public struct Expiry: Sendable, Hashable {
     let metadata = table.metadata
     let line = metadata.ancestry()
     var kept = Set(line.prefix(max(1, minimumCount)).map(\.id))
-    kept.formUnion(metadata.otherReferences.compactMap { $0.value["snapshot-id"]?.integer })
     // A snapshot stops being the table's when the next one comes, not when it is made.
     var replaced: [Int64: Instant] = [:]
     for (newer, older) in zip(line, line.dropFirst()) { replaced[older.id] = newer.committed }
@@ -45,17 +44,28 @@ public struct Expiry: Sendable, Hashable {
     if let last = line.lastIndex(where: { kept.contains($0.id) }) {
       kept.formUnion(line[...last].map(\.id))
     }
+    // Without what lies between: an old tag would hold all that came after it.
+    kept.formUnion(metadata.otherReferences.compactMap { $0.value["snapshot-id"]?.integer })
     return Set(metadata.snapshots.map(\.id)).subtracting(kept)
   }
 }
 
 extension TableMetadata {
+  /// Members that name files of statistics, by snapshot.
+  static let statistics: Set<String> = ["statistics", "partition-statistics"]
+
   /// Drops snapshots, and the history that reached back to them.
   mutating func expire(_ expired: Set<Int64>) {
     guard !expired.isEmpty else { return }
     let referenced = Set(otherReferences.compactMap { $0.value["snapshot-id"]?.integer })
     let gone = expired.subtracting(referenced).subtracting([currentSnapshotID ?? -1])
     snapshots.removeAll { gone.contains($0.id) }
+    for index in unknown.indices where TableMetadata.statistics.contains(unknown[index].name) {
+      unknown[index].value = .array(
+        (unknown[index].value.array ?? []).filter { item in
+          item["snapshot-id"]?.integer.map { !gone.contains($0) } ?? true
+        })
+    }
     // As in Iceberg's own library: a log with holes would tell what was current when wrongly.
     if let last = snapshotLog.lastIndex(where: { entry in
       entry.subject.integer.map { gone.contains($0) } ?? false

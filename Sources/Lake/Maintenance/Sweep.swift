@@ -61,7 +61,8 @@ public struct Sweep: Sendable {
       // A table that this catalog does not know, and another does.
       return hasMetadata ? [] : old
     }
-    let needed = try table.reachableKeys(also: recent(versions, before: table))
+    let recent = try table.version == 0 ? logged(by: table) : recent(versions, before: table)
+    let needed = try table.reachableKeys(also: recent)
     old.removeAll { needed.contains($0.key) }
     return old + removableMetadata(versions, of: table)
   }
@@ -76,6 +77,26 @@ public struct Sweep: Sendable {
       guard let found = try lake.store.get(key) else { return nil }
       let metadata = try TableMetadata(parsing: found.bytes, file: lake.store.uri(key))
       // Nobody reads here what was written for the place from which the lake was moved.
+      return metadata.location == table.location ? metadata : nil
+    }.compactMap { try $0.get() }
+  }
+
+  /// The same where a server names the versions: those that the table's log tells of.
+  private func logged(by table: Table) throws -> [TableMetadata] {
+    let log = table.metadata.metadataLog
+    let ends =
+      log.dropFirst().map(\.timestampMilliseconds) + [
+        table.metadata.lastUpdatedMilliseconds
+      ]
+    let doubtful = zip(log, ends).compactMap { entry, end in
+      Instant(microseconds: end * 1000) < limit ? nil : entry.subject.string
+    }
+    return try concurrently(doubtful, limit: Sweep.readLimit) { address in
+      // One that the server keeps elsewhere, or has let go of, nobody reads here.
+      guard let (store, key) = try? table.locate(address), let found = try store.get(key) else {
+        return nil
+      }
+      let metadata = try TableMetadata(parsing: found.bytes, file: address)
       return metadata.location == table.location ? metadata : nil
     }.compactMap { try $0.get() }
   }

@@ -7,14 +7,17 @@ enum RestUpdate {
       "identifier": [
         "namespace": [.string(id.pipeline)], "name": .string(id.model),
       ],
-      "requirements": .array(requirements(base)), "updates": .array(updates(base, next)),
+      "requirements": .array(requirements(base, next)), "updates": .array(updates(base, next)),
     ]
   }
 
   /// All that the commit was decided upon, not only the rows: who changes columns or partitions
   /// meanwhile conflicts, too.
-  private static func requirements(_ base: TableMetadata) -> [JSON] {
-    [
+  private static func requirements(_ base: TableMetadata, _ next: TableMetadata) -> [JSON] {
+    // With a snapshot, a server drops the branches and tags that have come to name it meanwhile.
+    let isExpiring = base.snapshots.contains { next.snapshot($0.id) == nil }
+    let references = isExpiring ? base.otherReferences : []
+    return [
       ["type": "assert-table-uuid", "uuid": .string(base.uuid)],
       [
         "type": "assert-ref-snapshot-id", "ref": "main",
@@ -31,6 +34,12 @@ enum RestUpdate {
         "default-sort-order-id": integer(base.defaultSortOrderID),
       ],
     ]
+      + references.map { reference in
+        [
+          "type": "assert-ref-snapshot-id", "ref": .string(reference.name),
+          "snapshot-id": reference.value["snapshot-id"] ?? .null,
+        ]
+      }
   }
 
   private static func updates(_ base: TableMetadata, _ next: TableMetadata) -> [JSON] {
