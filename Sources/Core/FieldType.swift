@@ -19,7 +19,7 @@ public indirect enum FieldType: Sendable, Hashable, CustomStringConvertible {
   case string
   case binary
   case uuid
-  /// That many bytes: in tables of other programs; read as `binary`.
+  /// That many bytes: in tables of other programs; in SQL as `binary`.
   case fixed(byteCount: Int)
   case list(element: Field)
   case map(key: Field, value: Field)

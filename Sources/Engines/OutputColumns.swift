@@ -90,8 +90,8 @@ enum Conversion {
 
   init(from source: VectorType, to target: FieldType) {
     switch (source, target) {
-    case (.null, _), (.boolean, .boolean), (.string, .string), (.binary, .binary), (.uuid, .uuid),
-      (.time, .time):
+    case (.null, _), (.boolean, .boolean), (.string, .string), (.binary, .binary),
+      (.binary, .fixed), (.uuid, .uuid), (.time, .time):
       self = .plain
     case (.hugeint, _): self = .refused("HUGEINT, as the sum of a bigint is")
     case (.integer(64, false), _): self = .refused("UBIGINT")

@@ -51,6 +51,11 @@ struct ParquetOutput {
         if !output.partition.isEmpty { files = try settle(files, order, scope) }
         files = try split(files, scope)
         try countNaNs(&files, scope)
+        if let columns = FixedLengthColumns(output.schema), isLocal {
+          for index in files.indices {
+            files[index].byteCount = try columns.rewrite(files[index].path)
+          }
+        }
         if isLocal { try sync(files) }
         return files
       } catch {

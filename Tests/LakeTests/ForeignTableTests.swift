@@ -1,4 +1,5 @@
 import Core
+import Engines
 import Foundation
 import Testing
 
@@ -32,6 +33,27 @@ struct ForeignTableTests {
     let rows = try table.canonicalRows()
     #expect(!rows.isEmpty)
     #expect(rows == canonicalRows(seen, names))
+  }
+
+  @Test("what Sluice writes again of every type reads the same to others")
+  func rewritten() throws {
+    let table = try write("types")
+    let (before, names) = (try table.canonicalRows(), table.schema.fields.map(\.name))
+    let files = try engine.compute(
+      Query(
+        sql: "SELECT * FROM t",
+        inputs: ["t": .files(try table.dataFiles(), schema: table.schema)], label: "test"),
+      into: Output(
+        schema: table.schema,
+        location: scratch.lake.staging(id, run: RunID(start: scratch.lake.clock.now()))),
+      cancellation: .never, progress: { _ in })
+    let again = try scratch.lake.catalog.commit(
+      TableUpdate(
+        operation: .replace, schema: table.schema, added: files, removal: .all,
+        time: scratch.lake.clock.now()), to: id, base: table)
+    #expect(try again.canonicalRows() == before)
+    #expect(canonicalRows(try read("pyiceberg"), names) == before)
+    #expect(canonicalRows(try read("duckdb"), names) == before)
   }
 
   @Test(

@@ -57,22 +57,30 @@ def newest_metadata(table):
 def with_pyiceberg(table):
     from pyiceberg.conversions import from_bytes
     from pyiceberg.table import StaticTable
-    from pyiceberg.types import PrimitiveType
+    from pyiceberg.types import ListType, MapType, PrimitiveType, StructType, UUIDType
 
     static = StaticTable.from_metadata(str(newest_metadata(table)))
     schema = static.schema()
     spec = static.spec()
-    maps = {field.name for field in schema.fields if str(field.field_type).startswith("map")}
-    uuids = {field.name for field in schema.fields if str(field.field_type) == "uuid"}
+
+    def plain(value, kind):
+        """Maps as objects, and UUIDs that came as bytes as UUIDs."""
+        if value is None:
+            return None
+        if isinstance(kind, UUIDType) and isinstance(value, bytes):
+            return uuid.UUID(bytes=value)
+        if isinstance(kind, StructType):
+            return {field.name: plain(value[field.name], field.field_type) for field in kind.fields}
+        if isinstance(kind, ListType):
+            return [plain(item, kind.element_type) for item in value]
+        if isinstance(kind, MapType):
+            return {key: plain(item, kind.value_type) for key, item in dict(value).items()}
+        return value
 
     def row(item):
-        for name in uuids:
-            if isinstance(item[name], bytes):
-                item[name] = uuid.UUID(bytes=item[name])
-        for name in maps:
-            if item[name] is not None:
-                item[name] = dict(item[name])
-        return {key: canonical(value) for key, value in item.items()}
+        return {
+            field.name: canonical(plain(item[field.name], field.field_type))
+            for field in schema.fields}
 
     def bounds(stored):
         found = {}

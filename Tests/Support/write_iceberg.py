@@ -38,8 +38,37 @@ def field(number, name, kind):
 
 def append(table, rows):
     arrow = schema_to_pyarrow(table.schema())
-    table.append(pa.Table.from_pylist(rows, schema=arrow))
+    columns = [array([row.get(part.name) for row in rows], part.type) for part in arrow]
+    table.append(pa.Table.from_arrays(columns, schema=arrow))
     table.refresh()
+
+
+def array(values, kind):
+    """pyarrow makes arrays of everything from Python's values but of UUIDs inside something."""
+    gone = pa.array([value is None for value in values], pa.bool_())
+    if isinstance(kind, pa.ExtensionType):
+        return pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type))
+    if pa.types.is_struct(kind):
+        parts = [
+            array([value and value.get(part.name) for value in values], part.type) for part in kind]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=gone)
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind) or pa.types.is_map(kind):
+        ends = [0]
+        for value in values:
+            ends.append(ends[-1] + len(value or []))
+        flat = [item for value in values for item in value or []]
+        if pa.types.is_map(kind):
+            offsets = pa.array([
+                None if value is None else end for value, end in zip(values + [()], ends)],
+                pa.int32())
+            return pa.MapArray.from_arrays(
+                offsets, array([key for key, _ in flat], kind.key_type),
+                array([value for _, value in flat], kind.item_type), type=kind)
+        large = pa.types.is_large_list(kind)
+        return (pa.LargeListArray if large else pa.ListArray).from_arrays(
+            pa.array(ends, pa.int64() if large else pa.int32()), array(flat, kind.value_type),
+            type=kind, mask=gone)
+    return pa.array(values, kind)
 
 
 def append_partitioned(table, rows):
@@ -78,28 +107,39 @@ def to_stored(value):
 
 
 def all_types(catalog, location):
-    schema = Schema(
-        field(1, "b", t.BooleanType()), field(2, "i", t.IntegerType()), field(3, "l", t.LongType()),
-        field(4, "f", t.FloatType()), field(5, "d", t.DoubleType()),
-        field(6, "n", t.DecimalType(20, 3)), field(7, "day", t.DateType()),
-        field(8, "at", t.TimeType()), field(9, "ts", t.TimestampType()),
-        field(10, "tz", t.TimestamptzType()), field(11, "s", t.StringType()),
-        field(12, "x", t.BinaryType()), field(13, "u", t.UUIDType()), field(14, "fx", t.FixedType(3)),
-        field(15, "items", t.ListType(16, t.LongType(), element_required=False)),
-        field(17, "tags", t.MapType(18, t.StringType(), 19, t.IntegerType(), value_required=False)),
-        field(20, "point", t.StructType(
-            field(21, "x", t.DoubleType()),
-            field(22, "more", t.ListType(23, t.StructType(field(24, "z", t.DateType())), False)))))
-    table = catalog.create_table("n.t", schema, location=location)
+    """Every primitive type by itself, in a list, in a map and in a struct."""
     utc = datetime.timezone.utc
-    append(table, [{
-        "b": True, "i": -7, "l": 1 << 60, "f": 1.5, "d": -2.25, "n": decimal.Decimal("-1.250"),
-        "day": datetime.date(1969, 12, 31), "at": datetime.time(23, 59, 59, 999999),
-        "ts": datetime.datetime(2024, 1, 1, 5, 0, 0, 1),
-        "tz": datetime.datetime(2024, 1, 1, 5, tzinfo=utc), "s": "Straße", "x": b"\x00\xff",
-        "u": uuid.UUID("f79c3e09-677c-4bbd-a479-3f349cb785e7").bytes, "fx": b"abc",
-        "items": [1, None], "tags": [("a", 1), ("b", None)],
-        "point": {"x": 0.5, "more": [{"z": datetime.date(2024, 2, 29)}, None]}}])
+    kinds = {
+        "b": (t.BooleanType(), True), "i": (t.IntegerType(), -7), "l": (t.LongType(), 1 << 60),
+        "f": (t.FloatType(), 1.5), "d": (t.DoubleType(), -2.25),
+        "n": (t.DecimalType(20, 3), decimal.Decimal("-1.250")),
+        "day": (t.DateType(), datetime.date(1969, 12, 31)),
+        "at": (t.TimeType(), datetime.time(23, 59, 59, 999999)),
+        "ts": (t.TimestampType(), datetime.datetime(2024, 1, 1, 5, 0, 0, 1)),
+        "tz": (t.TimestamptzType(), datetime.datetime(2024, 1, 1, 5, tzinfo=utc)),
+        "s": (t.StringType(), "Straße"), "x": (t.BinaryType(), b"\x00\xff"),
+        "u": (t.UUIDType(), uuid.UUID("f79c3e09-677c-4bbd-a479-3f349cb785e7").bytes),
+        "fx": (t.FixedType(3), b"abc")}
+    # Any will do: the catalog numbers them itself.
+    number = iter(range(1, 1000))
+    fields, full, thin = [], {}, {}
+    for name, (kind, value) in kinds.items():
+        fields += [
+            field(next(number), name, kind),
+            field(next(number), f"{name}_items", t.ListType(next(number), kind, False)),
+            field(next(number), f"{name}_by", t.MapType(
+                next(number), t.StringType(), next(number), kind, False))]
+        full |= {name: value, f"{name}_items": [value, None], f"{name}_by": [("k", value), ("n", None)]}
+        thin |= {name: None, f"{name}_items": [], f"{name}_by": []}
+    inner = [field(next(number), name, kind) for name, (kind, _) in kinds.items()]
+    fields.append(field(next(number), "all", t.StructType(*inner)))
+    fields.append(field(next(number), "more", t.ListType(
+        next(number), t.StructType(field(next(number), "z", t.FixedType(2))), False)))
+    full |= {"all": {name: value for name, (_, value) in kinds.items()}, "more": [{"z": b"yz"}, None]}
+    thin |= {"all": dict.fromkeys(kinds), "more": [{"z": None}]}
+    schema = Schema(*fields)
+    table = catalog.create_table("n.t", schema, location=location)
+    append(table, [full, thin])
     append(table, [{name: None for name in schema_to_pyarrow(schema).names}])
     return table
 
