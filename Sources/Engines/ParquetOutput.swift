@@ -153,8 +153,10 @@ struct ParquetOutput {
     let ids = "{\(output.schema.fields.map(ParquetOutput.fieldID).joined(separator: ", "))}"
     // Rows of a group are buffered, once a thread: a limit in bytes keeps wide rows from taking
     // all memory.
+    // DuckDB 1.5.5 looks bytes up in its Bloom filters wrongly, and finds no rows.
+    let hasBytes = output.schema.fields.contains { $0.type.holdsBytes }
     return "FORMAT parquet, COMPRESSION zstd, FIELD_IDS \(ids), RETURN_STATS true, "
-      + "ROW_GROUP_SIZE_BYTES \(rowGroupBytes)"
+      + "ROW_GROUP_SIZE_BYTES \(rowGroupBytes)\(hasBytes ? ", WRITE_BLOOM_FILTER false" : "")"
   }
 
   private static func fieldID(_ field: Field) -> String {
@@ -271,6 +273,19 @@ struct ParquetOutput {
     EngineError(
       errno == ENOSPC ? .exhausted : .failed,
       "the file just written \(what): \(String(cString: strerror(errno)))", at: Place(file: path))
+  }
+}
+
+extension FieldType {
+  /// Whether values are, or have in them, bytes without a meaning.
+  fileprivate var holdsBytes: Bool {
+    switch self {
+    case .binary, .fixed: true
+    case .list(let element): element.type.holdsBytes
+    case .map(let key, let value): key.type.holdsBytes || value.type.holdsBytes
+    case .structure(let children): children.contains { $0.type.holdsBytes }
+    default: false
+    }
   }
 }
 
