@@ -25,6 +25,20 @@ struct S3SettingsTests {
       ([:], "Old_Bucket", "https://s3.us-east-1.amazonaws.com/Old_Bucket"),
       (["AWS_S3_FORCE_PATH_STYLE": "true"], "b", "https://s3.us-east-1.amazonaws.com/b"),
       (["AWS_S3_FORCE_PATH_STYLE": "false"], "a.b", "https://a.b.s3.us-east-1.amazonaws.com"),
+      (["AWS_USE_FIPS_ENDPOINT": "true"], "b", "https://b.s3-fips.us-east-1.amazonaws.com"),
+      (
+        ["AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_REGION": "cn-north-1"], "b",
+        "https://b.s3.dualstack.cn-north-1.amazonaws.com.cn"
+      ),
+      (
+        [
+          "AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_USE_FIPS_ENDPOINT": "true",
+          "AWS_REGION": "us-gov-west-1",
+        ], "a.b", "https://s3-fips.dualstack.us-gov-west-1.amazonaws.com/a.b"
+      ),
+      (
+        ["AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": "http://x"], "b", "http://x/b"
+      ),
       (["AWS_ENDPOINT_URL": "http://127.0.0.1:9000/"], "b", "http://127.0.0.1:9000/b"),
       (
         ["AWS_ENDPOINT_URL": "http://x", "AWS_ENDPOINT_URL_S3": "https://minio.example.org/base"],
@@ -53,12 +67,45 @@ struct S3SettingsTests {
       (["SLUICE_S3_SSE": "AES256", "SLUICE_S3_SSE_KMS_KEY_ID": "k"], "SLUICE_S3_SSE_KMS_KEY_ID"),
       (["AWS_ENDPOINT_URL": "127.0.0.1:9000"], "AWS_ENDPOINT_URL"),
       (["AWS_REGION": "eu/../x"], "AWS_REGION"),
+      (["AWS_MAX_ATTEMPTS": "0"], "AWS_MAX_ATTEMPTS"),
+      (["AWS_MAX_ATTEMPTS": "many"], "AWS_MAX_ATTEMPTS"),
     ])
   func nonsense(_ variables: [String: String], _ name: String) {
     let error = expectFailure(.badAddress) { try S3Configuration(Self.environment(variables)) }
     #expect(error?.exitCode == 2)
     let said = "\(error?.message ?? "") \(error?.advice ?? "")"
     #expect(said.contains(name), "\(said)")
+  }
+
+  @Test("who reads S3 for itself is told of addresses that are not the usual ones")
+  func access() throws {
+    let keys = ["AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "canary-s"]
+    func endpoint(_ variables: [String: String]) throws -> String? {
+      let variables = variables.merging(keys) { $1 }
+      let opener = StoreOpener(client: HTTPClient(), environment: { variables[$0] })
+      return try #require(try opener.s3Access(to: "s3://b/x", cancellation: .never)).endpoint
+    }
+    #expect(try endpoint([:]) == nil)
+    #expect(try endpoint(["AWS_ENDPOINT_URL": "http://x:9000/"]) == "x:9000")
+    #expect(
+      try endpoint(["AWS_USE_FIPS_ENDPOINT": "true", "AWS_REGION": "eu-west-1"])
+        == "s3-fips.eu-west-1.amazonaws.com")
+  }
+
+  @Test("AWS_MAX_ATTEMPTS says how often a request is made", arguments: [nil, "1", "3"])
+  func attempts(_ count: String?) throws {
+    let server = WebServer { _ in WebServer.Reply(500) }
+    defer { server.stop() }
+    var variables = [
+      "AWS_ENDPOINT_URL": server.address, "AWS_ACCESS_KEY_ID": "AK",
+      "AWS_SECRET_ACCESS_KEY": "canary-s",
+    ]
+    variables["AWS_MAX_ATTEMPTS"] = count
+    let store = try StoreOpener(
+      client: HTTPClient(), policy: eagerPolicy, environment: { [variables] in variables[$0] }
+    ).open("s3://b/x")
+    expectFailure(.unreachable) { try store.objects(below: "") }
+    #expect(server.requests.count == count.flatMap { Int($0) } ?? eagerPolicy.maximumAttempts)
   }
 
   @Test(

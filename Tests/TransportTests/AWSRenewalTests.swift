@@ -163,4 +163,31 @@ struct AWSRenewalTests {
       try address(["AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/"])
     }
   }
+
+  @Test(
+    "STS is where Amazon has it, by region and kind of address",
+    arguments: [
+      ("us-east-1", false, false, "sts.us-east-1.amazonaws.com"),
+      ("cn-north-1", false, false, "sts.cn-north-1.amazonaws.com.cn"),
+      ("eu-west-1", true, false, "sts-fips.eu-west-1.amazonaws.com"),
+      ("us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com"),
+      ("eu-west-1", false, true, "sts.eu-west-1.api.aws"),
+      ("cn-north-1", false, true, "sts.cn-north-1.api.amazonwebservices.com.cn"),
+      ("us-gov-west-1", true, true, "sts-fips.us-gov-west-1.api.aws"),
+    ])
+  func stsAddress(_ region: String, _ isFIPS: Bool, _ isDual: Bool, _ host: String) {
+    var place = Place()
+    for isProfile in [false, true] {
+      let (fips, dual) = (isFIPS ? "true" : "false", isDual ? "true" : "false")
+      if isProfile {
+        place.variables = ["HOME": "/home/x"]
+        place.files["/home/x/.aws/config"] =
+          "[default]\nuse_fips_endpoint = \(fips)\nuse_dualstack_endpoint = \(dual)\n"
+      } else {
+        place.variables["AWS_USE_FIPS_ENDPOINT"] = fips
+        place.variables["AWS_USE_DUALSTACK_ENDPOINT"] = dual
+      }
+      #expect(place.chain.ownAddress(region) == "https://\(host)")
+    }
+  }
 }

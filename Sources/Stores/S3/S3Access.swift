@@ -57,14 +57,17 @@ extension S3Service {
   fileprivate func access(
     to bucket: String, scope: String, cancellation: Cancellation
   ) throws -> S3Access? {
-    var endpoint: Substring?
+    let region = region(of: bucket)
+    // Amazon's usual addresses are known to others.
+    let isUsual = !configuration.usesFIPS && !configuration.usesDualStack
+    var endpoint = isUsual ? nil : configuration.amazonHost(region)[...]
     if let address = configuration.endpoint {
       let host = address[address.firstRange(of: "://")!.upperBound...]
       endpoint = host.hasSuffix("/") ? host.dropLast() : host
       if endpoint?.contains("/") == true { return nil }
     }
     return S3Access(
-      scope: scope, credentials: try credentials(cancellation), region: region(of: bucket),
+      scope: scope, credentials: try credentials(cancellation), region: region,
       endpoint: endpoint.map { String($0) },
       isSecure: configuration.endpoint?.hasPrefix("http://") != true,
       usesPathStyle: configuration.isPathStyle(bucket))

@@ -9,6 +9,11 @@ public struct S3Configuration: Sendable {
   public var region = "us-east-1"
   /// `host/bucket/key` instead of `bucket.host/key`; nil to choose by the bucket's name.
   public var usesPathStyle: Bool?
+  /// Whether Amazon's addresses are those validated by FIPS 140, and those that speak IPv6 as well.
+  public var usesFIPS = false
+  public var usesDualStack = false
+  /// How often a request is made at most; nil for as often as all others.
+  public var maximumAttempts: Int?
   /// `AES256`, `aws:kms` or `aws:kms:dsse`; nil for the bucket's default.
   public var encryption: String?
   public var kmsKeyID: String?
@@ -34,6 +39,9 @@ public struct S3Configuration: Sendable {
     endpoint = environment.endpoint("S3")
     region = environment.region ?? region
     usesPathStyle = environment.flag("AWS_S3_FORCE_PATH_STYLE")
+    usesFIPS = environment.usesFIPS
+    usesDualStack = environment.usesDualStack
+    maximumAttempts = environment.maximumAttempts.map { Int($0) ?? 0 }
     encryption = environment.variable("SLUICE_S3_SSE")
     kmsKeyID = environment.variable("SLUICE_S3_SSE_KMS_KEY_ID")
     func refuse(_ message: String, _ advice: String) -> StoreError {
@@ -51,6 +59,9 @@ public struct S3Configuration: Sendable {
       throw refuse(
         "SLUICE_S3_SSE_KMS_KEY_ID is set, and SLUICE_S3_SSE is not aws:kms",
         "set SLUICE_S3_SSE=aws:kms")
+    }
+    if let maximumAttempts, maximumAttempts < 1 {
+      throw refuse("AWS_MAX_ATTEMPTS is not a number of attempts", "set it to 1 or more")
     }
     // A region is a part of a host's name.
     guard region.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 > 0x20 && $0 < 0x7F }) else {
@@ -73,10 +84,16 @@ public struct S3Configuration: Sendable {
 
   /// The URL of a bucket, without a slash at the end.
   func bucketURL(_ bucket: String, region: String) -> String {
-    let base = endpoint ?? "https://s3.\(region).\(S3Configuration.domain(region))"
+    let base = endpoint ?? "https://\(amazonHost(region))"
     if isPathStyle(bucket) { return "\(base)/\(bucket)" }
     let start = base.firstRange(of: "://")!.upperBound
     return "\(base[..<start])\(bucket).\(base[start...])"
+  }
+
+  /// Amazon's own host for a region.
+  func amazonHost(_ region: String) -> String {
+    "s3\(usesFIPS ? "-fips" : "")\(usesDualStack ? ".dualstack" : "").\(region)."
+      + S3Configuration.domain(region)
   }
 
   func isPathStyle(_ bucket: String) -> Bool {

@@ -27,8 +27,11 @@ final class S3Service: Sendable {
     _ environment: AWSEnvironment, credentials: (any AWSCredentialSource)? = nil,
     client: HTTPClient, policy: RetryPolicy
   ) throws -> S3Service {
-    S3Service(
-      try S3Configuration(environment),
+    let configuration = try S3Configuration(environment)
+    var policy = policy
+    policy.maximumAttempts = configuration.maximumAttempts ?? policy.maximumAttempts
+    return S3Service(
+      configuration,
       credentials: credentials ?? AWSCredentialChain(environment: environment, client: client),
       client: client, policy: policy)
   }

@@ -42,8 +42,7 @@ extension AWSCredentialChain {
     _ fields: [(String, String)], as credentials: AWSCredentials?, _ cancellation: Cancellation
   ) throws -> AWSCredentials {
     let region = environment.region ?? "us-east-1"
-    let domain = region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
-    let url = (environment.endpoint("STS") ?? "https://sts.\(region).\(domain)") + "/"
+    let url = (environment.endpoint("STS") ?? ownAddress(region)) + "/"
     let body = Array(
       (fields + [("Version", "2011-06-15")]).map { "\($0)=\(uriEncoded($1))" }
         .joined(separator: "&").utf8)
@@ -72,6 +71,18 @@ extension AWSCredentialChain {
     return AWSCredentials(
       accessKeyID: key, secretAccessKey: secret, sessionToken: token,
       expiration: texts["Expiration"].flatMap(isoInstant))
+  }
+
+  /// Amazon's own STS in a region.
+  func ownAddress(_ region: String) -> String {
+    let isChina = region.hasPrefix("cn-")
+    let domain =
+      environment.usesDualStack
+      ? isChina ? "api.amazonwebservices.com.cn" : "api.aws"
+      : isChina ? "amazonaws.com.cn" : "amazonaws.com"
+    // In GovCloud all addresses are validated; there is none of the other name.
+    let hasName = environment.usesDualStack || !region.hasPrefix("us-gov-")
+    return "https://sts\(environment.usesFIPS && hasName ? "-fips" : "").\(region).\(domain)"
   }
 
   /// Makes a request until there is an answer that stays. Asking twice for credentials does no harm,

@@ -70,6 +70,24 @@ public struct AWSEnvironment: Sendable {
     return text.map { String($0) }
   }
 
+  /// What a variable, or the profile, asks of Amazon's own addresses.
+  private func isWanted(_ name: String, _ setting: String) -> Bool {
+    flag(name) ?? (profile(profileName)?[setting]?.lowercased() == "true")
+  }
+
+  /// Whether requests go to the addresses whose cryptography is validated by FIPS 140.
+  public var usesFIPS: Bool { isWanted("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint") }
+
+  /// Whether requests go to the addresses that speak IPv6 as well.
+  public var usesDualStack: Bool {
+    isWanted("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")
+  }
+
+  /// How often a request is made at most, as it is written; nil where nothing says so.
+  public var maximumAttempts: String? {
+    variable("AWS_MAX_ATTEMPTS") ?? profile(profileName)?["max_attempts"]
+  }
+
   private func expanded(_ path: String) -> String {
     guard path.hasPrefix("~/"), let home = variable("HOME") else { return path }
     return home + path.dropFirst()
