@@ -179,4 +179,26 @@ struct HTTPResumeTests {
     expectSame(try read(webStore(server), 5..<299_999).bytes, Self.bytes[5..<299_999])
     #expect(server.requests.count == 3)
   }
+
+  @Test("what a redirect leads to is taken up again after a break, by way of the redirect")
+  func redirected() throws {
+    let mirror = WebServer {
+      .file(
+        Self.bytes, etag: "\"v\"", for: $0,
+        fault: $0.headers["range"] == nil ? .close(after: 60_000) : nil)
+    }
+    let server = WebServer { [address = mirror.address] request in
+      WebServer.Reply(
+        request.attempt % 2 == 1 ? 302 : 307, [("Location", address + "/mirror" + request.target)])
+    }
+    let (bytes, object) = try read(webStore(server))
+    expectSame(bytes, Self.bytes)
+    #expect(object.version == Version("\"v\"") && object.key == "x")
+    #expect(server.requests.count == 2 && mirror.requests.count == 2)
+    let last = try #require(mirror.requests.last)
+    #expect(last.target == "/mirror/x")
+    #expect(
+      last.headers["range"] == "bytes=60000-" || last.headers["range"] == "bytes=60000-299999")
+    #expect(last.headers["if-match"] == "\"v\"")
+  }
 }
