@@ -154,11 +154,34 @@ struct ObjectCacheTests {
   func powerCut() throws {
     let store = FaultStore(
       wrapping: webStore(Self.server()),
-      faults: [.init(.read, "9"): .breaks(after: 4, .unreachable)])
-    expectFailure(.unreachable) { try cache().fetch(object("9", size: 9), from: store) }
+      faults: [.init(.read, "20000"): .breaks(after: 9000, .unreachable)])
+    let object = object("20000", size: 20_000)
+    expectFailure(.unreachable) { try cache().fetch(object, from: store) }
     try tear(try #require(kept.first))
-    let copy = try restarted.fetch(object("9", size: 9), from: store)
-    #expect(contents(copy) == Array(Self.bytes[..<9]))
+    let copy = try restarted.fetch(object, from: store)
+    expectSame(contents(copy), Self.bytes[..<20_000])
+  }
+
+  @Test("of a few KiB there is all or nothing, whoever else is at it")
+  func tiny() throws {
+    let store = FaultStore(
+      wrapping: webStore(Self.server()),
+      faults: [.init(.read, "9000"): .breaks(after: 4000, .unreachable)])
+    let object = object("9000", size: 9000)
+    expectFailure(.unreachable) { try cache().fetch(object, from: store) }
+    #expect(scratch.files.filter { $0.hasPrefix("cache/") } == [])
+    let caches = (0..<2).map { _ in cache() }
+    let results = concurrently(Array(0..<40), limit: 8) { index in
+      let copy = try caches[index % 2].fetch(object, from: store)
+      return FileManager.default.contents(atPath: copy.path).map { Array($0) }
+    }
+    for result in results { expectSame(try result.get() ?? [], Self.bytes[..<9000]) }
+    #expect(kept.count == 1)
+    // More than was listed is as wrong as less.
+    expectFailure(.damaged) {
+      try cache().fetch(self.object("9001", size: 9000), from: webStore(Self.server()))
+    }
+    #expect(kept.count == 1)
   }
 
   /// Leaves the file its length alone, as a power cut does where nobody waited for the disk.

@@ -12,7 +12,8 @@ import Synchronization
 ///
 /// Several processes may share a folder. An object's file is named by the SHA-256 of its address
 /// and version, so a file never goes stale. It is downloaded as `<name>.part` under a lock, and a
-/// broken download of the same version is taken up where it stopped, by whoever comes next.
+/// broken download of the same version is taken up where it stopped, by whoever comes next; a file of
+/// a few KiB comes through memory, without either.
 ///
 /// A power cut can leave a file with blocks that were never written. So the name of what is not
 /// known to be on the disk, a download under way or a small file, also holds the number of the
@@ -29,7 +30,7 @@ public final class ObjectCache: Sendable {
   private let boot: String
   private let pins: Mutex<PinFolder?>
   /// Bytes in the folder as far as known; nil before the first look.
-  private let known = Mutex<Int64?>(nil)
+  let known = Mutex<Int64?>(nil)
 
   /// Files of this size and more are made sure to be on the disk.
   static let durableByteCount: Int64 = 1 << 20
@@ -84,6 +85,10 @@ public final class ObjectCache: Sendable {
       while true {
         if let copy = try pinned("\(path).\(boot)", object, pins) { return copy }
         if !isSmall(object), let copy = try pinned(path, object, pins) { return copy }
+        if isTiny(object) {
+          return try downloadedAtOnce(
+            to: "\(path).\(boot)", object, from: store, pins, cancellation, progress)
+        }
         if let copy = try downloaded(path, object, from: store, pins, cancellation, progress) {
           return copy
         }
@@ -264,7 +269,7 @@ public final class ObjectCache: Sendable {
   }
 
   /// Writes a piece; where the disk is full, everything that can go makes room first.
-  private func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile, at offset: Int64) throws {
+  func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile, at offset: Int64) throws {
     do throws(Errno) {
       return try file.write(bytes)
     } catch {
@@ -302,7 +307,7 @@ public final class ObjectCache: Sendable {
 
   // MARK: - Eviction
 
-  private func makeRoom(for byteCount: Int64) {
+  func makeRoom(for byteCount: Int64) {
     let bound = max(0, maximumByteCount - byteCount)
     let isRoomy = known.withLock { $0.map { $0 <= bound } ?? false }
     if !isRoomy { evict(downTo: bound) }
@@ -318,25 +323,5 @@ public final class ObjectCache: Sendable {
       if file.removeIfUnused() { total -= file.byteCount }
     }
     known.withLock { $0 = total }
-  }
-}
-
-/// A file that holds an object's bytes, to be read and not to be changed.
-public final class LocalCopy: Sendable {
-  public let path: String
-  /// nil where the file is the store's own.
-  private let pins: PinFolder?
-  private let isReleased = Atomic<Bool>(false)
-
-  init(path: String, pins: PinFolder?) {
-    self.path = path
-    self.pins = pins
-  }
-
-  deinit { release() }
-
-  /// Lets the cache evict the file; `path` must not be used any more. May be called again.
-  public func release() {
-    if pins != nil, !isReleased.exchange(true, ordering: .relaxed) { unlink(path) }
   }
 }
