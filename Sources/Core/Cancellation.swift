@@ -8,29 +8,34 @@ public struct Cancelled: Error, CustomStringConvertible {
 
 /// A request to stop, shared by everything that works on one run.
 public final class Cancellation: Sendable {
-  private struct State {
-    var isCancelled = false
+  private struct Handlers {
     var nextID = 0
-    var handlers: [Int: @Sendable () -> Void] = [:]
+    var byID: [Int: @Sendable () -> Void] = [:]
   }
 
-  private let state = Mutex(State())
+  // Asked for every piece of every transfer: without a lock. Changed only while the handlers' is held.
+  private let flag = Atomic<Bool>(false)
+  private let handlers = Mutex(Handlers())
+  private let isPossible: Bool
 
-  public init() {}
+  public init() { isPossible = true }
+
+  private init(isPossible: Bool) { self.isPossible = isPossible }
 
   /// Never cancelled.
-  public static let never = Cancellation()
+  public static let never = Cancellation(isPossible: false)
 
-  public var isCancelled: Bool { state.withLock { $0.isCancelled } }
+  public var isCancelled: Bool { flag.load(ordering: .acquiring) }
 
-  /// Asks for the stop and calls the handlers, once.
+  /// Asks for the stop and calls the handlers, once. Must not be called on `never`.
   public func cancel() {
-    let handlers = state.withLock { state -> [@Sendable () -> Void] in
-      guard !state.isCancelled else { return [] }
-      state.isCancelled = true
-      return Array(state.handlers.values)
+    precondition(isPossible, "this is for what is never cancelled")
+    let waiting = handlers.withLock { handlers -> [@Sendable () -> Void] in
+      guard !isCancelled else { return [] }
+      flag.store(true, ordering: .releasing)
+      return Array(handlers.byID.values)
     }
-    for handler in handlers { handler() }
+    for handler in waiting { handler() }
   }
 
   /// - Throws: `Cancelled` once a stop was asked for.
@@ -42,14 +47,15 @@ public final class Cancellation: Sendable {
   public func withHandler<T>(
     _ handler: @escaping @Sendable () -> Void, _ body: () throws -> T
   ) throws -> T {
-    let id = state.withLock { state -> Int? in
-      guard !state.isCancelled else { return nil }
-      state.nextID += 1
-      state.handlers[state.nextID] = handler
-      return state.nextID
+    guard isPossible else { return try body() }
+    let id = handlers.withLock { handlers -> Int? in
+      guard !isCancelled else { return nil }
+      handlers.nextID += 1
+      handlers.byID[handlers.nextID] = handler
+      return handlers.nextID
     }
     guard let id else { throw Cancelled() }
-    defer { state.withLock { _ = $0.handlers.removeValue(forKey: id) } }
+    defer { handlers.withLock { _ = $0.byID.removeValue(forKey: id) } }
     return try body()
   }
 }

@@ -16,14 +16,22 @@ public final class Digest {
   public init(_ algorithm: Algorithm) {
     guard let context = EVP_MD_CTX_new() else { fatalError("out of memory") }
     self.context = context
-    let method =
-      switch algorithm {
-      case .sha256: EVP_sha256()
-      case .sha1: EVP_sha1()
-      case .md5: EVP_md5()
-      }
-    guard EVP_DigestInit_ex(context, method, nil) == 1 else {
+    guard EVP_DigestInit_ex(context, Digest.method(algorithm), nil) == 1 else {
       fatalError("OpenSSL refuses \(algorithm); is it in FIPS mode?")
+    }
+  }
+
+  // Looked up once: by `EVP_sha256()` OpenSSL looks among its providers for each digest, which takes
+  // longer than the digest of a few hundred bytes. Constants of OpenSSL, for any thread.
+  private nonisolated(unsafe) static let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
+  private nonisolated(unsafe) static let sha1 = EVP_MD_fetch(nil, "SHA1", nil)
+  private nonisolated(unsafe) static let md5 = EVP_MD_fetch(nil, "MD5", nil)
+
+  private static func method(_ algorithm: Algorithm) -> OpaquePointer? {
+    switch algorithm {
+    case .sha256: sha256
+    case .sha1: sha1
+    case .md5: md5
     }
   }
 
@@ -67,16 +75,43 @@ private func digest(_ bytes: [UInt8], _ algorithm: Digest.Algorithm) -> [UInt8] 
 ///
 /// - Returns: 32 bytes.
 public func hmacSHA256(key: [UInt8], message: [UInt8]) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { out, count in
-    var length: UInt32 = 0
-    // An empty key still needs an address.
-    let result = (key.isEmpty ? [0] : key).withUnsafeBytes { keyBytes in
-      HMAC(
-        EVP_sha256(), keyBytes.baseAddress, Int32(key.count), message, message.count,
-        out.baseAddress, &length)
+  HMACKey(key).code(of: message)
+}
+
+/// A key for HMAC with SHA-256 that is used often: what depends on the key alone is computed once.
+public final class HMACKey: @unchecked Sendable {
+  // Set up by the initializer and from then on only copied, which any thread may do.
+  private let context: OpaquePointer
+
+  public init(_ key: [UInt8]) {
+    guard let method = EVP_MAC_fetch(nil, "HMAC", nil) else { fatalError("OpenSSL has no HMAC") }
+    defer { EVP_MAC_free(method) }
+    guard let context = EVP_MAC_CTX_new(method) else { fatalError("out of memory") }
+    self.context = context
+    var name = Array("SHA256".utf8CString)
+    let status = name.withUnsafeMutableBufferPointer { name in
+      let parameters = [
+        OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end(),
+      ]
+      // HMAC fills keys up with zeros, so this one is the same; OpenSSL takes none that is empty.
+      let key = key.isEmpty ? [0] : key
+      return EVP_MAC_init(context, key, key.count, parameters)
     }
-    precondition(result != nil, "OpenSSL cannot compute an HMAC")
-    count = Int(length)
+    precondition(status == 1, "OpenSSL cannot set up an HMAC")
+  }
+
+  deinit { EVP_MAC_CTX_free(context) }
+
+  /// - Returns: 32 bytes.
+  public func code(of message: [UInt8]) -> [UInt8] {
+    guard let copy = EVP_MAC_CTX_dup(context) else { fatalError("out of memory") }
+    defer { EVP_MAC_CTX_free(copy) }
+    return [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { out, count in
+      let isDone =
+        EVP_MAC_update(copy, message, message.count) == 1
+        && EVP_MAC_final(copy, out.baseAddress, &count, out.count) == 1
+      precondition(isDone, "OpenSSL cannot compute an HMAC")
+    }
   }
 }
 

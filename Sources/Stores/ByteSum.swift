@@ -5,6 +5,18 @@ struct ByteSum {
   /// As S3 names them.
   enum Method: String, Sendable, CaseIterable {
     case crc64nvme, crc32c, crc32, sha256, sha1, md5
+
+    /// What S3 calls it; spelled out, as every answer is asked for all of them.
+    var header: String {
+      switch self {
+      case .crc64nvme: "x-amz-checksum-crc64nvme"
+      case .crc32c: "x-amz-checksum-crc32c"
+      case .crc32: "x-amz-checksum-crc32"
+      case .sha256: "x-amz-checksum-sha256"
+      case .sha1: "x-amz-checksum-sha1"
+      case .md5: "x-amz-checksum-md5"
+      }
+    }
   }
 
   private enum State {

@@ -34,7 +34,7 @@ public struct ObjectChecksum {
   ///   known. May ask the service.
   /// - Returns: nil where there is none that this can compute.
   init?(_ object: Object, s3 response: HTTPResponse, parts: (_ count: Int64) -> S3Parts?) {
-    let etag = object.version.rawValue.filter { $0 != "\"" }
+    let etag = object.version.unquoted
     let partCount = PartsDigest.partCount(of: etag)
     let stated = StatedChecksum(response, isInParts: partCount != nil)
     if let stated, !stated.isComposite {
@@ -86,7 +86,7 @@ public struct ObjectChecksum {
   /// The MD5, in hexadecimal digits, that an ETag is: of objects written with one request, and not
   /// encrypted with a key of their own.
   static func md5(of version: Version, _ response: HTTPResponse) -> String? {
-    let text = version.rawValue.filter { $0 != "\"" }
+    let text = version.unquoted
     guard text.utf8.count == 32, text.utf8.allSatisfy({ isHexDigit($0) }), isPlain(response) else {
       return nil
     }
@@ -112,7 +112,7 @@ private struct StatedChecksum {
 
   init?(_ response: HTTPResponse, isInParts: Bool) {
     for method in ByteSum.Method.allCases where method != .md5 {
-      guard let text = response["x-amz-checksum-\(method.rawValue)"] else { continue }
+      guard let text = response[method.header] else { continue }
       let pieces = text.split(separator: "-", omittingEmptySubsequences: false)
       let type = response["x-amz-checksum-type"]
       guard pieces.count <= 2 else { continue }
@@ -127,5 +127,12 @@ private struct StatedChecksum {
       return
     }
     return nil
+  }
+}
+
+extension Version {
+  /// The text of an ETag, without quotes.
+  fileprivate var unquoted: String {
+    String(decoding: rawValue.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
   }
 }

@@ -8,6 +8,8 @@ final class ServerClock: Sendable {
   private let own: Clock
   /// What the server's clock is ahead of this machine's; nil before the first answer.
   private let ahead = Mutex<Int64?>(nil)
+  /// The date that it was learnt from.
+  private let learnt = Mutex("")
 
   init(own: Clock) { self.own = own }
 
@@ -18,7 +20,11 @@ final class ServerClock: Sendable {
   var now: Instant { Instant(microseconds: own.now().microseconds + offset) }
 
   func learn(from response: HTTPResponse) {
-    guard let date = response["date"].flatMap(httpDate) else { return }
+    // Dates have whole seconds: the first answer of a second tells most.
+    guard let text = response["date"], learnt.withLock({ $0 != text }),
+      let date = httpDate(text)
+    else { return }
+    learnt.withLock { $0 = text }
     let offset = date.microseconds - own.now().microseconds
     ahead.withLock { $0 = offset }
   }

@@ -97,22 +97,23 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
   }
 
   private init(bucket text: String, _ kind: Kind) throws {
-    guard let slashes = text.firstRange(of: "://") else {
-      throw StoreURI.bad("no // after the scheme", text)
-    }
-    let rest = text[slashes.upperBound...]
-    let end = rest.firstIndex(of: "/") ?? rest.endIndex
-    let bucket = rest[..<end]
+    // Byte by byte: every object of a batch has an address, and what separates is ASCII.
+    guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")),
+      text.utf8[colon...].starts(with: "://".utf8)
+    else { throw StoreURI.bad("no // after the scheme", text) }
+    let start = text.utf8.index(colon, offsetBy: 3)
+    let end = text.utf8[start...].firstIndex(of: UInt8(ascii: "/")) ?? text.endIndex
+    let bucket = text[start..<end]
     guard !bucket.isEmpty,
       bucket.utf8.allSatisfy({
         UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
           || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || "-_.".utf8.contains($0)
       })
-    else { throw StoreURI.bad("no usable bucket after \(text[..<slashes.upperBound])", text) }
+    else { throw StoreURI.bad("no usable bucket after \(text[..<start])", text) }
     guard !text.utf8.contains(0) else { throw StoreURI.bad("a NUL byte in an address", text) }
     self.kind = kind
-    origin = text[..<slashes.lowerBound].lowercased() + "://" + bucket
-    path = String(rest[end...])
+    origin = String(text[..<colon]).lowercased() + text[colon..<end]
+    path = String(text[end...])
     credentials = nil
   }
 
@@ -131,9 +132,9 @@ public struct StoreURI: Sendable, Hashable, CustomStringConvertible {
   /// The bucket of a root in it, and what the names below that root start with, without their
   /// last slash.
   func bucketAndPrefix(of root: String) -> (bucket: String, prefix: String) {
-    let bucket = origin[origin.firstRange(of: "://")!.upperBound...]
+    let bucket = origin.utf8.drop { $0 != UInt8(ascii: ":") }.dropFirst(3)
     let prefix = root.utf8.dropFirst(origin.utf8.count + 1)
-    return (String(bucket), String(decoding: prefix, as: UTF8.self))
+    return (String(decoding: bucket, as: UTF8.self), String(decoding: prefix, as: UTF8.self))
   }
 
   /// The store that holds the object of this address, and the object's key: for a path its folder
@@ -168,15 +169,15 @@ extension StoreURI {
 
   /// The scheme, in lower case; nil for a plain path, which may well contain a colon.
   static func scheme(of text: String) -> String? {
-    guard let colon = text.firstIndex(of: ":") else { return nil }
-    let scheme = text[..<colon].lowercased()
-    guard scheme.first?.isLetter == true,
+    guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+    let scheme = String(text[..<colon]).lowercased()
+    guard let first = scheme.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first,
       scheme.utf8.allSatisfy({
         UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
           || $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
       })
     else { return nil }
-    return known.contains(scheme) || text[colon...].hasPrefix("://") ? scheme : nil
+    return known.contains(scheme) || text.utf8[colon...].starts(with: "://".utf8) ? scheme : nil
   }
 
   /// What follows `file:`, without a host.

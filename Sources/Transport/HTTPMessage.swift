@@ -39,6 +39,8 @@ public struct HTTPRequest: Sendable {
   /// Signed requests are for exactly this URL: dot segments in its path are sent as they are, and a
   /// redirect is an answer.
   public var isVerbatim = false
+  /// A PEM file of certificate authorities, instead of the client's.
+  public var certificateFile: String?
 
   public init(
     _ method: Method = .get, _ url: String, headers: [(name: String, value: String)] = [],

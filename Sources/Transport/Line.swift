@@ -6,10 +6,12 @@ import Core
 final class Line: @unchecked Sendable {
   // Only the thread that took the line from its client's pool touches it, except for
   // `curl_multi_wakeup`, which any thread may call.
-  private let easy: UnsafeMutableRawPointer
+  let easy: UnsafeMutableRawPointer
   private let multi: UnsafeMutableRawPointer
-  private let message: UnsafeMutablePointer<CChar>
-  private let share: SharedCaches
+  let message: UnsafeMutablePointer<CChar>
+  let share: SharedCaches
+  /// What the handle's options are for; nil where they are for more than a plain read.
+  var standing: PlainRead?
 
   private static let pollMilliseconds: Int32 = 200
 
@@ -32,7 +34,11 @@ final class Line: @unchecked Sendable {
       let headers = try configure(for: exchange)
       defer { curl_slist_free_all(headers) }
       return try cancellation.withHandler({ self.wake() }) {
-        try withoutBrokenPipeSignal { try transfer(exchange, cancellation) }
+        // OpenSSL's writes raise the signal; libcurl's own do not.
+        if exchange.request.isVerbatim, !exchange.request.isSecure, !Line.isProxied(exchange) {
+          return try transfer(exchange, cancellation)
+        }
+        return try withoutBrokenPipeSignal { try transfer(exchange, cancellation) }
       }
     }
     if let thrown = exchange.thrown { throw thrown }
@@ -83,118 +89,5 @@ final class Line: @unchecked Sendable {
       let wait = min(Int32((stallSeconds - idle) * 1000) + 1, Line.pollMilliseconds)
       curl_multi_poll(multi, nil, 0, wait, nil)
     }
-  }
-
-  /// Sets all options anew.
-  ///
-  /// - Returns: The request's headers, to be freed after the transfer.
-  private func configure(for exchange: Exchange) throws -> UnsafeMutablePointer<curl_slist>? {
-    let request = exchange.request
-    let configuration = exchange.configuration
-    curl_easy_reset(easy)
-    message[0] = 0
-    let context = Unmanaged.passUnretained(exchange).toOpaque()
-
-    func set(_ option: CURLoption, _ value: Int) { _ = curl_set_long(easy, option, value) }
-    func set(_ option: CURLoption, _ value: String?) {
-      if let value { _ = curl_set_text(easy, option, value) }
-    }
-    func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer?) {
-      _ = curl_set_pointer(easy, option, value)
-    }
-
-    set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(message))
-    set(CURLOPT_SHARE, UnsafeMutableRawPointer(share.handle))
-    set(CURLOPT_NOSIGNAL, 1)
-    set(CURLOPT_URL, request.url)
-    let isSecure = request.url.utf8.prefix(6).elementsEqual("https:".utf8) {
-      $0 | 0x20 == $1 | 0x20
-    }
-    set(CURLOPT_PROTOCOLS_STR, "http,https")
-    set(CURLOPT_REDIR_PROTOCOLS_STR, isSecure ? "https" : "http,https")
-    set(CURLOPT_FOLLOWLOCATION, request.isVerbatim ? 0 : 1)
-    set(CURLOPT_PATH_AS_IS, request.isVerbatim ? 1 : 0)
-    set(CURLOPT_MAXREDIRS, configuration.maximumRedirects)
-    set(CURLOPT_USERAGENT, configuration.userAgent)
-    set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectMilliseconds)
-    set(CURLOPT_TCP_KEEPALIVE, 1)
-    set(CURLOPT_BUFFERSIZE, 256 << 10)
-    set(CURLOPT_CAINFO, configuration.certificateFile)
-    set(CURLOPT_CAPATH, configuration.certificateFolder)
-    if !configuration.usesProxies { set(CURLOPT_NOPROXY, "*") }
-    set(CURLOPT_USERPWD, request.credentials)
-    if request.usesNetrc && request.credentials == nil {
-      set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
-      set(CURLOPT_NETRC_FILE, configuration.netrcFile)
-    }
-
-    if let range = request.range {
-      let end = range.upperBound == .max ? "" : String(range.upperBound - 1)
-      set(CURLOPT_RANGE, "\(range.lowerBound)-\(end)")
-    }
-    setMethod(exchange)
-
-    curl_set_transfer(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-      Exchange.of(context).takeHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
-      return size * count
-    }
-    set(CURLOPT_HEADERDATA, context)
-    curl_set_transfer(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
-      let piece = UnsafeRawBufferPointer(start: bytes, count: size * count)
-      return piece.isEmpty || Exchange.of(context).takeBody(piece) ? piece.count : 0
-    }
-    set(CURLOPT_WRITEDATA, context)
-
-    var lines = request.headers.map { "\($0.name): \($0.value)" }
-    if !request.headers.contains(where: { isSameHeader($0.name, "accept-encoding") }) {
-      lines.append("Accept-Encoding: identity")
-    }
-    var list: UnsafeMutablePointer<curl_slist>?
-    for line in lines {
-      // A line break in a value would be a header of its own.
-      guard !line.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D || $0 == 0 }) else {
-        curl_slist_free_all(list)
-        throw TransportError(
-          .failed, "a line break in a request's header", at: Place(file: redactedURL(request.url)))
-      }
-      list = curl_slist_append(list, line)
-    }
-    set(CURLOPT_HTTPHEADER, UnsafeMutableRawPointer(list))
-    return list
-  }
-
-  private func setMethod(_ exchange: Exchange) {
-    let context = Unmanaged.passUnretained(exchange).toOpaque()
-    let count = curl_off_t(exchange.bodyCount)
-    switch exchange.request.method {
-    case .get: curl_set_long(easy, CURLOPT_HTTPGET, 1)
-    case .head: curl_set_long(easy, CURLOPT_NOBODY, 1)
-    case .put:
-      curl_set_long(easy, CURLOPT_UPLOAD, 1)
-      curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, count)
-    case .post:
-      curl_set_long(easy, CURLOPT_POST, 1)
-      curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, count)
-    case .delete: curl_set_text(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
-    }
-    curl_set_transfer(easy, CURLOPT_READFUNCTION) { buffer, size, count, context in
-      let space = UnsafeMutableRawBufferPointer(start: buffer, count: size * count)
-      return Exchange.of(context).giveBody(space) ?? Int(CURL_READFUNC_ABORT)
-    }
-    curl_set_pointer(easy, CURLOPT_READDATA, context)
-    // For a redirect or a log-in that needs the body again.
-    curl_set_seek(easy) { context, offset, origin in
-      guard origin == 0 else { return CURL_SEEKFUNC_CANTSEEK }
-      Exchange.of(context).rewindBody(to: Int64(offset))
-      return CURL_SEEKFUNC_OK
-    }
-    curl_set_pointer(easy, CURLOPT_SEEKDATA, context)
-  }
-}
-
-extension Exchange {
-  /// The exchange behind libcurl's user pointer; `Line.perform` keeps it alive.
-  fileprivate static func of(_ context: UnsafeMutableRawPointer?) -> Exchange {
-    Unmanaged<Exchange>.fromOpaque(context!).takeUnretainedValue()
   }
 }

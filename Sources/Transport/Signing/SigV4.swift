@@ -37,7 +37,7 @@ public final class SigV4: Sendable {
     let region: String
   }
   /// A key holds for a day and a region.
-  private let keys = Mutex<[KeyName: [UInt8]]>([:])
+  private let keys = Mutex<[KeyName: HMACKey]>([:])
 
   public init(service: String) { self.service = service }
 
@@ -59,12 +59,12 @@ public final class SigV4: Sendable {
     }
     if service == "s3" { request.headers.append(("X-Amz-Content-Sha256", payload.text)) }
     let (canonical, signedHeaders) = canonicalRequest(request, payload)
-    let date = String(stamp.prefix(8))
+    let date = String(decoding: stamp.utf8.prefix(8), as: UTF8.self)
     let scope = "\(date)/\(region)/\(service)/aws4_request"
     let toSign =
       "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(hexText(Kernels.sha256(Array(canonical.utf8))))"
     let key = key(credentials.secretAccessKey, date, region)
-    let signature = hexText(hmacSHA256(key: key, message: Array(toSign.utf8)))
+    let signature = hexText(key.code(of: Array(toSign.utf8)))
     request.headers.append(
       (
         "Authorization",
@@ -88,14 +88,26 @@ public final class SigV4: Sendable {
       }
     }
     values.sort { precede($0.name, $1.name) }
-    var headers = ""
-    for (name, value) in values { headers += "\(name):\(value)\n" }
-    let signedHeaders = values.map(\.name).joined(separator: ";")
-    let lines = [
-      request.method.rawValue, path(url.path), SigV4.query(url.query), headers, signedHeaders,
-      payload.text,
-    ]
-    return (lines.joined(separator: "\n"), signedHeaders)
+    var signedHeaders = ""
+    for (name, _) in values {
+      if !signedHeaders.isEmpty { signedHeaders += ";" }
+      signedHeaders += name
+    }
+    // Piece by piece into one buffer: this is done for every request.
+    var text = ""
+    text.reserveCapacity(1024)
+    for line in [request.method.rawValue, path(url.path), SigV4.query(url.query)] {
+      text += line
+      text += "\n"
+    }
+    for (name, value) in values {
+      text += name
+      text += ":"
+      text += value
+      text += "\n"
+    }
+    for piece in ["\n", signedHeaders, "\n", payload.text] { text += piece }
+    return (text, signedHeaders)
   }
 
   /// S3 signs the path as it is sent; elsewhere it is encoded once more, without dot segments.
@@ -135,13 +147,14 @@ public final class SigV4: Sendable {
       .joined(separator: " ")
   }
 
-  private func key(_ secret: String, _ date: String, _ region: String) -> [UInt8] {
+  private func key(_ secret: String, _ date: String, _ region: String) -> HMACKey {
     let name = KeyName(secret: secret, date: date, region: region)
     if let key = keys.withLock({ $0[name] }) { return key }
-    var key = Array("AWS4\(secret)".utf8)
+    var bytes = Array("AWS4\(secret)".utf8)
     for part in [date, region, service, "aws4_request"] {
-      key = hmacSHA256(key: key, message: Array(part.utf8))
+      bytes = hmacSHA256(key: bytes, message: Array(part.utf8))
     }
+    let key = HMACKey(bytes)
     keys.withLock {
       // Yesterday's keys, and those of tokens that expired.
       if $0.count >= 100 { $0.removeAll() }
@@ -153,8 +166,23 @@ public final class SigV4: Sendable {
   /// `20130524T000000Z`.
   static func stamp(_ time: Instant) -> String {
     let civil = CivilTime(time)
-    let text = "\(civil.dateText)T\(civil.clockText)Z"
-    let digits = text.utf8.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
+    var digits: [UInt8] = []
+    digits.reserveCapacity(16)
+    func append(_ number: Int, width: Int) {
+      var unit = width == 4 ? 1000 : 10
+      while unit > 0 {
+        digits.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+        unit /= 10
+      }
+    }
+    append(civil.year, width: 4)
+    append(civil.month, width: 2)
+    append(civil.day, width: 2)
+    digits.append(UInt8(ascii: "T"))
+    append(civil.hour, width: 2)
+    append(civil.minute, width: 2)
+    append(civil.second, width: 2)
+    digits.append(UInt8(ascii: "Z"))
     return String(decoding: digits, as: UTF8.self)
   }
 }
@@ -169,7 +197,7 @@ struct URLParts {
   init(_ url: String) {
     // Byte by byte: what separates is ASCII, and a combining character may follow it.
     let (slash, mark, hash) = (UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"))
-    let scheme = Substring(url.utf8.prefix { $0 != UInt8(ascii: ":") }).lowercased()
+    let scheme = String(Substring(url.utf8.prefix { $0 != UInt8(ascii: ":") })).lowercased()
     let rest = url.utf8.dropFirst(scheme.utf8.count + 3)
     let end = rest.firstIndex { $0 == slash || $0 == mark || $0 == hash } ?? rest.endIndex
     var host = Substring(rest[..<end]).lowercased()

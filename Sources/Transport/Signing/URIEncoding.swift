@@ -5,24 +5,34 @@
 ///
 /// - Parameter keepsSlashes: For the path of an object, whose slashes separate.
 public func uriEncoded(_ text: String, keepsSlashes: Bool = false) -> String {
-  uriEncoded(text.utf8, keepsSlashes: keepsSlashes)
+  // Most names need nothing.
+  if text.utf8.allSatisfy({ isUnreserved($0) || keepsSlashes && $0 == UInt8(ascii: "/") }) {
+    return text
+  }
+  return uriEncoded(text.utf8, keepsSlashes: keepsSlashes)
 }
 
 func uriEncoded(_ bytes: some Sequence<UInt8>, keepsSlashes: Bool = false) -> String {
   func digit(_ value: UInt8) -> UInt8 { value + UInt8(ascii: value < 10 ? "0" : "7") }
   var encoded: [UInt8] = []
   for byte in bytes {
-    switch byte {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-      UInt8(ascii: "_"), UInt8(ascii: "~"):
+    if isUnreserved(byte) || keepsSlashes && byte == UInt8(ascii: "/") {
       encoded.append(byte)
-    case UInt8(ascii: "/") where keepsSlashes: encoded.append(byte)
-    default:
+    } else {
       encoded += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
     }
   }
   return String(decoding: encoded, as: UTF8.self)
+}
+
+private func isUnreserved(_ byte: UInt8) -> Bool {
+  switch byte {
+  case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+    UInt8(ascii: "_"), UInt8(ascii: "~"):
+    true
+  default: false
+  }
 }
 
 /// Undoes percent-encoding; a `%` that encodes nothing stands for itself.
