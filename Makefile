@@ -77,7 +77,7 @@ bench-commit: ## publishing one more batch to a large table, against pyiceberg's
 	@SLUICE_BENCH_COMMIT=$${PWD}/.bench/commit "$(SWIFT)" test -c release -Xswiftc -enable-testing \
 	  --disable-xctest --filter CommitCostTests 2>&1 | grep -E "commit:|error|✘"
 
-# BENCH_RUNS, BENCH_MEGABYTES, BENCH_OBJECTS and BENCH_ONLY=large,small as in Benchmarks/stores.py.
+# BENCH_RUNS, BENCH_MEGABYTES, BENCH_OBJECTS and BENCH_ONLY=large,small,put as in Benchmarks/stores.py.
 bench-stores: build ## fetching against curl and awscli
 	@scripts/setup stores
 	@.deps/venv/bin/python Benchmarks/stores.py

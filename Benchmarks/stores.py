@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """What fetching costs: Sluice against curl, and against Debian's awscli.
 
-    BENCH_RUNS=5 BENCH_MEGABYTES=1024 BENCH_OBJECTS=10000 BENCH_ONLY=large,small make bench-stores
+    BENCH_RUNS=5 BENCH_MEGABYTES=1024 BENCH_OBJECTS=10000 BENCH_ONLY=large,small,put make bench-stores
 
 large  one object from nginx on loopback. Compared is the time of whole processes; and Sluice's peak
        memory with that for an object of 16 MiB: it must not grow with the object.
 small  many objects of 1 to 4 KB from moto's S3 server, which is far slower than either client; so
        what is compared is the CPU time of the clients, per object.
+put    one file of half the megabytes to moto's S3 server, in parts, as landing and exports put theirs:
+       its peak memory, with that for a file of 32 MiB.
 
 Sluice's side is `bench-fetch`, which does what the fetch step of a run does: list, fetch, verify,
 synchronise with the disk where objects are large, file in the cache. The contestants take turns, each
@@ -95,6 +97,16 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def s3_settings(address):
+    """The environment of a client of moto."""
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    settings.update(
+        AWS_ENDPOINT_URL=address, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="bench",
+        AWS_SECRET_ACCESS_KEY="bench", AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
+    return settings
+
+
 def large():
     site = WORK / "site"
     big = site / "big.bin"
@@ -162,11 +174,7 @@ def small():
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         address = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        settings = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        settings.update(
-            AWS_ENDPOINT_URL=address, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="bench",
-            AWS_SECRET_ACCESS_KEY="bench", AWS_CONFIG_FILE="/dev/null",
-            AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
+        settings = s3_settings(address)
 
         def check():
             copied = list((WORK / "awscli").rglob("*.txt"))
@@ -198,12 +206,37 @@ def small():
         server.wait()
 
 
+def put():
+    server = subprocess.Popen(
+        [PYTHON, os.path.join(ROOT, "Benchmarks/objects_server.py"), "0"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        settings = s3_settings(f"http://127.0.0.1:{int(server.stdout.readline())}")
+        peaks = {}
+        # moto holds what it is given in its memory.
+        for megabytes in (32, max(64, MEGABYTES // 2)):
+            file = WORK / "old" / f"put-{megabytes}"
+            with open(file, "wb") as made:
+                for _ in range(megabytes):
+                    made.write(os.urandom(1 << 20))
+            _, _, peaks[megabytes] = run(
+                [FETCH, "--put", str(file), f"s3://bucket/{megabytes}"], settings, WORK / "sluice")
+            file.unlink()
+        (less, few), (more, many) = peaks.items()
+        print(f"putting   {many / 1e6:,.0f} MB at its peak for {more:,} MiB, {few / 1e6:,.0f} MB for "
+              f"{less} MiB, target 16 MB more: {'met' if many - few <= 16e6 else 'MISSED'}\n",
+              flush=True)
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
 def main():
     remove()
     (WORK / "old").mkdir(parents=True)
     print(f"machine   {machine()}\n")
-    for name in os.environ.get("BENCH_ONLY", "large,small").split(","):
-        {"large": large, "small": small}[name]()
+    for name in os.environ.get("BENCH_ONLY", "large,small,put").split(","):
+        {"large": large, "small": small, "put": put}[name]()
     remove()
 
 
