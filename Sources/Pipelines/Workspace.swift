@@ -50,7 +50,7 @@ public final class Workspace: Sendable {
       allowedDirectories: [project.lake, project.engine.spill, project.cache.path]
         + project.parquetFolders,
       s3: project.lake.hasPrefix("s3://")
-        ? S3Reading(certificateFile: HTTPConfiguration().certificateFile) : nil)
+        ? S3Reading(certificateFile: StoreOpener.shared.s3CertificateFile) : nil)
     let cache = ObjectCache(
       directory: project.cache.path, maximumByteCount: project.cache.maxBytes)
     let engine = RemoteEngine(

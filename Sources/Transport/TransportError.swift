@@ -58,7 +58,7 @@ extension Failure where Domain == TransportDomain {
         (
           .tls,
           "where the server uses a certificate authority of your own, name its file in "
-            + "SSL_CERT_FILE or CURL_CA_BUNDLE"
+            + "SSL_CERT_FILE or CURL_CA_BUNDLE, for S3 alone in AWS_CA_BUNDLE"
         )
       case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM,
         CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_INVALIDCERTSTATUS:

@@ -20,6 +20,51 @@ struct RangeReadTests {
   ])
   static let rowCount: Int64 = 400_000
 
+  /// Puts a file of some 14 MB into the bucket.
+  ///
+  /// - Parameter folder: Where it is made.
+  static func file(on server: ObjectServer, by folder: String) throws -> DataFile {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let made = try DuckDBEngine(settings: DuckDBSettings(spillDirectory: folder)).compute(
+      Query(
+        sql: "SELECT i AS n, md5(i::varchar) || md5((-i)::varchar) AS t "
+          + "FROM (SELECT unnest(range($count)) AS i)",
+        parameters: ["count": .integer(rowCount)]),
+      into: Output(schema: schema, location: folder + "/made", sort: [Output.SortKey("n")]),
+      cancellation: .never, progress: { _ in })
+    var file = try #require(made.first)
+    #expect(made.count == 1 && file.byteCount > 8 << 20)
+    _ = try server.store("lake").put("data/big.parquet", .file(path: file.path), .absent)
+    file.path = "s3://bucket/lake/data/big.parquet"
+    return file
+  }
+
+  /// An engine whose cache is in its folder.
+  static func engine(
+    in folder: String, _ variables: [String: String], lake: String = "s3://bucket/lake",
+    rangedByteCount: Int64 = 1 << 20, trusting certificateFile: String? = nil
+  ) -> RemoteEngine {
+    let settings = DuckDBSettings(
+      spillDirectory: folder, allowedDirectories: [lake, folder],
+      s3: S3Reading(certificateFile: certificateFile))
+    return RemoteEngine(
+      DuckDBEngine(settings: settings),
+      opener: StoreOpener(
+        policy: RetryPolicy(baseMilliseconds: 1, maximumMilliseconds: 2),
+        environment: { variables[$0] }),
+      cache: ObjectCache(directory: folder + "/cache", maximumByteCount: 1 << 30),
+      scratch: folder, rangedByteCount: rangedByteCount)
+  }
+
+  /// What a query for a few rows gives.
+  static func rows(of file: DataFile, _ engine: RemoteEngine) throws -> [[Value]] {
+    try engine.rows(
+      Query(
+        sql: "SELECT n, t FROM big WHERE n BETWEEN 7 AND 9 ORDER BY n",
+        inputs: ["big": .files([file], schema: schema)]), cancellation: .never
+    ).rows
+  }
+
   /// A bucket with a file of some 14 MB behind a proxy, and what went over the wire.
   final class Place: Sendable {
     let server: ObjectServer
@@ -52,20 +97,8 @@ struct RangeReadTests {
           traffic.state.withLock { $0.byteCount += request.method == "GET" ? reply.body.count : 0 }
         }
       }
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      let made = try DuckDBEngine(settings: DuckDBSettings(spillDirectory: folder)).compute(
-        Query(
-          sql: "SELECT i AS n, md5(i::varchar) || md5((-i)::varchar) AS t "
-            + "FROM (SELECT unnest(range($count)) AS i)",
-          parameters: ["count": .integer(rowCount)]),
-        into: Output(
-          schema: schema, location: folder + "/made", sort: [Output.SortKey("n")]),
-        cancellation: .never, progress: { _ in })
-      var file = try #require(made.first)
-      #expect(made.count == 1 && file.byteCount > 8 << 20)
-      _ = try server.store("lake").put("data/big.parquet", .file(path: file.path), .absent)
-      file.path = "s3://bucket/lake/data/big.parquet"
-      (self.server, self.traffic, self.file) = (server, traffic, file)
+      (self.server, self.traffic) = (server, traffic)
+      file = try RangeReadTests.file(on: server, by: folder)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -78,26 +111,15 @@ struct RangeReadTests {
       var variables = server.variables
       variables["AWS_ENDPOINT_URL"] = proxy.address
       for (name, value) in others { variables[name] = value }
-      let (own, all) = (folder + "/" + name, variables)
-      let settings = DuckDBSettings(
-        spillDirectory: own, allowedDirectories: [lake, own], s3: S3Reading())
-      return RemoteEngine(
-        DuckDBEngine(settings: settings),
-        opener: StoreOpener(
-          policy: RetryPolicy(baseMilliseconds: 1, maximumMilliseconds: 2),
-          environment: { all[$0] }),
-        cache: ObjectCache(directory: own + "/cache", maximumByteCount: 1 << 30), scratch: own,
-        rangedByteCount: byRange ? 1 << 20 : .max)
+      return RangeReadTests.engine(
+        in: folder + "/" + name, variables, lake: lake, rangedByteCount: byRange ? 1 << 20 : .max)
     }
 
     /// What a query for a few rows gives, and the bytes that came for it.
     func ask(_ engine: RemoteEngine) throws -> (rows: [[Value]], byteCount: Int) {
       let before = traffic.state.withLock { $0.byteCount }
-      let result = try engine.rows(
-        Query(
-          sql: "SELECT n, t FROM big WHERE n BETWEEN 7 AND 9 ORDER BY n",
-          inputs: ["big": .files([file], schema: schema)]), cancellation: .never)
-      return (result.rows, traffic.state.withLock { $0.byteCount } - before)
+      let rows = try RangeReadTests.rows(of: file, engine)
+      return (rows, traffic.state.withLock { $0.byteCount } - before)
     }
 
     func spoil(_ fault: FaultProxy.Fault?) { traffic.state.withLock { $0.fault = fault } }
@@ -180,5 +202,35 @@ struct RangeReadTests {
       text = "\(error)"
     }
     #expect(!text.isEmpty && !text.contains(ObjectServer.canary), "\(text)")
+  }
+
+  @Test(
+    "rule 25: ranges, too, come from a server that only AWS_CA_BUNDLE vouches for",
+    .enabled(if: TestCertificate.openssl != nil, "\(TestCertificate.whyNot)"))
+  func ownAuthority() throws {
+    let certificate = try TestCertificate()
+    let server = try ObjectServer(.s3, certificate: certificate)
+    let folder = FileManager.default.temporaryDirectory.path + "/range-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let file = try Self.file(on: server, by: folder)
+    let variables = server.variables
+    let opener = StoreOpener(environment: { variables[$0] })
+    #expect(opener.s3CertificateFile == certificate.path)
+
+    let trusting = folder + "/trusting"
+    let rows = try Self.rows(
+      of: file, Self.engine(in: trusting, variables, trusting: opener.s3CertificateFile))
+    #expect(rows.map { $0[0] } == [7, 8, 9].map { .integer($0) })
+    // Nothing came by the cache.
+    #expect(!FileManager.default.fileExists(atPath: trusting + "/cache"))
+
+    // Where only this process trusts the server, DuckDB says what is wrong.
+    var text = ""
+    do {
+      _ = try Self.rows(of: file, Self.engine(in: folder + "/wary", variables))
+    } catch {
+      text = "\(error)"
+    }
+    #expect(text.contains("certificate") && !text.contains(ObjectServer.canary), "\(text)")
   }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An S3 server for tests: moto's, on a free port of 127.0.0.1.
 
-    moto_server.py [--lent KEYS_FILE USES] BUCKET...
+    moto_server.py [--tls CERTIFICATE KEY] [--lent KEYS_FILE USES] BUCKET...
 
 Makes the buckets, prints the port on standard output, and ends when its standard input does. Requests
 are served one after another, once they are read, so that of concurrent conditional writes one
@@ -12,6 +12,7 @@ with its token, and expires after so many uses; and no other key opens them, but
 A line on standard input is answered by how often lent keys were used, expired, and strangers refused.
 """
 
+import argparse
 import io
 import json
 import logging
@@ -24,16 +25,19 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+parser = argparse.ArgumentParser()
+parser.add_argument("--tls", nargs=2)
+parser.add_argument("--lent", nargs=2)
+parser.add_argument("buckets", nargs="*")
+options = parser.parse_args()
+
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 application = DomainDispatcherApplication(create_backend_app)
 lock = threading.Lock()
 
 
-arguments = sys.argv[1:]
-keys_file, limit = None, 0
-if arguments[:1] == ["--lent"]:
-    keys_file, limit = arguments[1], int(arguments[2])
-    arguments = arguments[3:]
+keys_file = options.lent[0] if options.lent else None
+limit = int(options.lent[1]) if options.lent else 0
 uses, counts = {}, {"used": 0, "expired": 0, "refused": 0}
 
 
@@ -98,17 +102,20 @@ class Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
 
-server = make_server("127.0.0.1", 0, serialized, threaded=True, request_handler=Handler)
+server = make_server(
+    "127.0.0.1", 0, serialized, threaded=True, request_handler=Handler,
+    ssl_context=tuple(options.tls) if options.tls else None)
 port = server.server_port
 threading.Thread(target=server.serve_forever, daemon=True).start()
 client = boto3.client(
     "s3",
-    endpoint_url=f"http://127.0.0.1:{port}",
+    endpoint_url=f"http{'s' if options.tls else ''}://127.0.0.1:{port}",
+    verify=options.tls[0] if options.tls else None,
     region_name="us-east-1",
     aws_access_key_id="test",
     aws_secret_access_key="test",
 )
-for bucket in arguments:
+for bucket in options.buckets:
     client.create_bucket(Bucket=bucket)
 print(port, flush=True)
 for line in sys.stdin:

@@ -1,51 +1,34 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Transport
 
 /// An HTTPS server with a certificate that nobody vouches for: OpenSSL's own test server.
 private final class SecureServer {
-  static let openssl = ["/usr/bin/openssl", "/opt/homebrew/bin/openssl", "/usr/local/bin/openssl"]
-    .first { FileManager.default.isExecutableFile(atPath: $0) }
-
-  let certificate: String
+  let certificate: TestCertificate
   let port: Int
-  private let folder: String
   private let process: Process
   /// The server ends with this pipe, however the tests end.
   private let life: Pipe
 
   init() throws {
-    let folder = NSTemporaryDirectory() + "/tls-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    certificate = folder + "/certificate.pem"
-    let openssl = try #require(SecureServer.openssl)
-    let making = Process()
-    making.executableURL = URL(fileURLWithPath: openssl)
-    making.arguments = [
-      "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-      "-addext", "subjectAltName=DNS:localhost", "-keyout", folder + "/key.pem", "-out",
-      certificate,
-    ]
-    making.standardError = FileHandle.nullDevice
-    try making.run()
-    making.waitUntilExit()
-    try #require(making.terminationStatus == 0)
-
+    let openssl = try #require(TestCertificate.openssl)
+    let certificate = try TestCertificate(for: "DNS:localhost")
     let (process, life, output) = (Process(), Pipe(), Pipe())
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     // SIGTERM would not do: what Foundation starts inherits a mask that blocks it.
     process.arguments = [
       "-c", "\"$@\" < /dev/null & cat > /dev/null; kill -9 $!", "sh",
-      openssl, "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", certificate, "-key",
-      folder + "/key.pem",
+      openssl, "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", certificate.path,
+      "-key", certificate.keyPath,
     ]
     process.standardInput = life
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice
     try process.run()
-    (self.folder, self.process, self.life) = (folder, process, life)
+    (self.certificate, self.process, self.life) = (certificate, process, life)
     var text = ""
     while true {
       let piece = output.fileHandleForReading.availableData
@@ -64,13 +47,12 @@ private final class SecureServer {
   deinit {
     try? life.fileHandleForWriting.close()
     process.waitUntilExit()
-    try? FileManager.default.removeItem(atPath: folder)
   }
 }
 
 @Test(
   "certificates are verified, against an authority of one's own where one is named",
-  .enabled(if: SecureServer.openssl != nil, "needs the openssl command"))
+  .enabled(if: TestCertificate.openssl != nil, "\(TestCertificate.whyNot)"))
 func verifiesCertificates() throws {
   let server = try SecureServer()
   let request = HTTPRequest(.get, "https://localhost:\(server.port)/")
@@ -80,10 +62,15 @@ func verifiesCertificates() throws {
   #expect(error?.advice?.contains("SSL_CERT_FILE") == true)
 
   var configuration = HTTPConfiguration()
-  configuration.certificateFile = server.certificate
+  configuration.certificateFile = server.certificate.path
   let trusting = HTTPClient(configuration: configuration)
   #expect(try trusting.send(request).status == 200)
   // Trust in the authority does not make another host of this one.
   let wrongHost = HTTPRequest(.get, "https://127.0.0.1:\(server.port)/")
   #expect(throws: TransportError.self) { try trusting.send(wrongHost) }
+
+  // Or one for single requests, as AWS's services may have.
+  var own = request
+  own.certificateFile = server.certificate.path
+  #expect(try HTTPClient().send(own).status == 200)
 }

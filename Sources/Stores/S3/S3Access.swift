@@ -49,7 +49,12 @@ extension StoreOpener {
   }
 
   private var trustsOnlyFiles: Bool {
-    client.configuration.certificateFolder == nil || client.configuration.certificateFile != nil
+    client.configuration.certificateFolder == nil || s3CertificateFile != nil
+  }
+
+  /// The PEM file of the certificate authorities that requests to S3 go by; nil for the system's.
+  public var s3CertificateFile: String? {
+    AWSEnvironment(variable: environment).certificateFile ?? client.configuration.certificateFile
   }
 }
 

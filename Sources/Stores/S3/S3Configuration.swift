@@ -14,6 +14,8 @@ public struct S3Configuration: Sendable {
   public var usesDualStack = false
   /// How often a request is made at most; nil for as often as all others.
   public var maximumAttempts: Int?
+  /// A PEM file of the service's certificate authorities; nil for those of all servers.
+  public var certificateFile: String?
   /// `AES256`, `aws:kms` or `aws:kms:dsse`; nil for the bucket's default.
   public var encryption: String?
   public var kmsKeyID: String?
@@ -42,6 +44,7 @@ public struct S3Configuration: Sendable {
     usesFIPS = environment.usesFIPS
     usesDualStack = environment.usesDualStack
     maximumAttempts = environment.maximumAttempts.map { Int($0) ?? 0 }
+    certificateFile = environment.certificateFile
     encryption = environment.variable("SLUICE_S3_SSE")
     kmsKeyID = environment.variable("SLUICE_S3_SSE_KMS_KEY_ID")
     func refuse(_ message: String, _ advice: String) -> StoreError {

@@ -185,6 +185,7 @@ final class S3Service: Sendable {
     var http = HTTPRequest(
       request.method, url, headers: request.headers, body: request.body, range: request.range)
     http.isVerbatim = true
+    http.certificateFile = configuration.certificateFile
     if let credentials {
       // TLS protects the body on its way; without it the signature does.
       let isSecure = url.hasPrefix("https:")

@@ -51,6 +51,7 @@ extension AWSCredentialChain {
         .post, url, headers: [("Content-Type", "application/x-www-form-urlencoded")],
         body: .bytes(body))
       request.isVerbatim = true
+      request.certificateFile = environment.certificateFile
       if let credentials {
         signer.sign(
           &request, as: credentials, region: region, payload: .bytes(body),

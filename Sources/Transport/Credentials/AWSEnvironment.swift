@@ -88,6 +88,12 @@ public struct AWSEnvironment: Sendable {
     variable("AWS_MAX_ATTEMPTS") ?? profile(profileName)?["max_attempts"]
   }
 
+  /// A PEM file of the certificate authorities of AWS's services, or of what stands in for them; nil
+  /// for those of all servers.
+  public var certificateFile: String? {
+    (variable("AWS_CA_BUNDLE") ?? profile(profileName)?["ca_bundle"]).map(expanded)
+  }
+
   private func expanded(_ path: String) -> String {
     guard path.hasPrefix("~/"), let home = variable("HOME") else { return path }
     return home + path.dropFirst()

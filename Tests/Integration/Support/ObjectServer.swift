@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Stores
+import TestSupport
 
 /// An object store that runs beside the tests, with one bucket, `bucket`: moto's S3, or the tests' own
 /// Google Cloud Storage. It ends with this value.
@@ -12,16 +13,20 @@ final class ObjectServer: @unchecked Sendable {
   let kind: Kind
   // Written by the initializer only.
   let port: Int
+  private let certificate: TestCertificate?
   private let process = Process()
   private let input = Pipe()
 
+  /// - Parameter certificate: For TLS, which S3's server alone speaks.
   /// - Throws: `Python.Failed` when the server does not start.
-  init(_ kind: Kind) throws {
+  init(_ kind: Kind, certificate: TestCertificate? = nil) throws {
     self.kind = kind
+    self.certificate = certificate
     let script = kind == .s3 ? "moto_server.py" : "gcs_server.py"
     let output = Pipe()
     process.executableURL = URL(filePath: Python.venv)
-    process.arguments = [Repository.path("Tests/Support/\(script)"), "bucket"]
+    let tls = certificate.map { ["--tls", $0.path, $0.keyPath] } ?? []
+    process.arguments = [Repository.path("Tests/Support/\(script)")] + tls + ["bucket"]
     process.environment = ["PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/local/bin:/usr/bin:/bin"]
     process.standardInput = input
     process.standardOutput = output
@@ -39,7 +44,7 @@ final class ObjectServer: @unchecked Sendable {
     process.waitUntilExit()
   }
 
-  var url: String { "http://127.0.0.1:\(port)" }
+  var url: String { "http\(certificate == nil ? "" : "s")://127.0.0.1:\(port)" }
 
   /// What a command, or a store of the tests, needs to find the server. The secret is one that
   /// appears nowhere else, so that it can be looked for.
@@ -47,11 +52,13 @@ final class ObjectServer: @unchecked Sendable {
     switch kind {
     case .gs: return ["STORAGE_EMULATOR_HOST": url]
     case .s3:
-      return [
+      var variables = [
         "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "AKIACANARYCANARYCANA",
         "AWS_SECRET_ACCESS_KEY": ObjectServer.canary, "AWS_SESSION_TOKEN": ObjectServer.canary,
       ]
+      variables["AWS_CA_BUNDLE"] = certificate?.path
+      return variables
     }
   }
 
