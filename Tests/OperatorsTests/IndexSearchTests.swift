@@ -105,15 +105,16 @@ struct IndexSearchTests {
       }
       try Array(word.utf8).withUnsafeBufferPointer { try writer.dictionary.end($0) }
     }
-    var documents = DocumentWriter(count: count)
+    let spill = SpillFile("spool", directory: { scratch.path })
+    var documents = try writer.documents(count: count)
     for ordinal in 0..<count {
-      documents.add(
+      try documents.add(
         ordinal: ordinal, key: Array("\(ordinal + 1_000_000)".utf8), size: 1, version: [])
     }
-    documents.finish()
+    try documents.finish()
     _ = try writer.finish(
-      documents, ids: (0..<UInt32(count)).map { $0 * 3 },
-      tokens: [Int64](repeating: 9, count: count))
+      documents, ids: NumberSpool((0..<Int64(count)).map { $0 * 3 - $0 }, spill),
+      tokens: NumberSpool([Int64](repeating: 9, count: count), spill), spill: spill)
     let reader = try SegmentReader(MappedSegment(path: path))
     try reader.verify()
     let dead = DeadDocuments((0..<UInt32(count)).filter { $0 % 1000 == 0 }.map { $0 * 3 })

@@ -214,8 +214,13 @@ struct IndexSegmentTests {
     for step in 0..<5 {
       let collection = TextCollection.random(60, words: 500 * (step + 1), seed: UInt64(step))
       let segment = try collection.segment(scratch, "\(step).seg")
-      let (ids, free) = try WordIDs.assign(segment, existing: existing, next: next)
-      let stored = try WordIDs(bytes: ids.bytes, name: "ids")
+      let (ids, free) = try WordIDs.assign(
+        segment, existing: existing, next: next, to: "\(scratch.path)/\(step).words",
+        spillFolder: { scratch.path })
+      let bytes = [UInt8](
+        try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/\(step).words")))
+      let stored = try WordIDs(bytes: bytes, name: "ids")
+      #expect(stored.checksum == ids.checksum && ids.byteCount == bytes.count)
       var scan = DictionaryScan(segment)
       while try scan.next() {
         let word = String(decoding: scan.word, as: UTF8.self)
@@ -231,9 +236,41 @@ struct IndexSegmentTests {
       #expect(next == free)
       existing.append((segment, stored))
     }
-    var bytes = existing[3].ids.bytes
-    bytes[bytes.count / 2] ^= 4
-    #expect(throws: OperatorError.self) { try WordIDs(bytes: bytes, name: "ids") }
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/3.words")))
+    for place in stride(from: 0, to: bytes.count, by: 7) {
+      var flipped = bytes
+      flipped[place] ^= 4
+      #expect(throws: OperatorError.self) { try WordIDs(bytes: flipped, name: "ids") }
+    }
+    for count in [0, 51, bytes.count - 1] {
+      #expect(throws: OperatorError.self) {
+        try WordIDs(bytes: Array(bytes.prefix(count)), name: "ids")
+      }
+    }
+  }
+
+  @Test("numbers that do not fit in memory are packed as others", arguments: [0, 1, 1024, 200_000])
+  func spool(_ count: Int) throws {
+    let scratch = try Scratch()
+    var random = Seeded(9)
+    let numbers = (0..<count).map { _ in Int64.random(in: -5...(1 << 40), using: &random) }
+    let spill = SpillFile("numbers", directory: { scratch.path })
+    let spool = try NumberSpool(numbers, spill)
+    #expect((spill.byteCount > 0) == (count == 200_000))
+    #expect(spool.count == count && spool.sum == numbers.reduce(0, +))
+    var found: [Int64] = []
+    try spool.forEach { found.append($0) }
+    #expect(found == numbers)
+    var bytes: [UInt8] = []
+    let checksums = try spool.pack { bytes += $0 }
+    #expect(bytes.count == spool.form.byteCount && checksums.count == 4 * spool.form.pages)
+    let column = PackedColumn(form: spool.form, offset: 0, bytes: LoadedBytes(bytes, "n"))
+    var scan = ColumnScan(column)
+    for number in numbers { #expect(try scan.next() == number) }
+    #expect(try scan.next() == nil)
+    for place in stride(from: 0, to: count, by: 977) {
+      #expect(try column(place) == numbers[place])
+    }
   }
 
   @Test("dead documents survive their file, and a flipped byte in it is found")
@@ -261,7 +298,8 @@ struct IndexSegmentTests {
       let collection = TextCollection.random(200, words: 300, seed: UInt64(step + 20))
       let segment = try collection.segment(scratch, "\(step).seg", sequence: Int64(10 - step))
       let (ids, free) = try WordIDs.assign(
-        segment, existing: inputs.map { ($0.reader, $0.wordIDs) }, next: next)
+        segment, existing: inputs.map { ($0.reader, $0.wordIDs) }, next: next,
+        to: "\(scratch.path)/\(step).words", spillFolder: { scratch.path })
       next = free
       for (word, _) in collection.postings {
         let place = try #require(try segment.local(of: word))
@@ -277,7 +315,8 @@ struct IndexSegmentTests {
       inputs.append(LiveSegment(reader: segment, wordIDs: ids, dead: DeadDocuments(killed)))
     }
     let path = "\(scratch.path)/merged.seg"
-    let (summary, ids) = try SegmentMerger().merge(inputs, to: path)
+    let merger = SegmentMerger(spillFolder: { scratch.path })
+    let (summary, ids) = try merger.merge(inputs, to: path, wordIDs: "\(path).words")
     let merged = try SegmentReader(MappedSegment(path: path))
     try merged.verify()
     #expect(summary == merged.summary)
@@ -293,9 +332,9 @@ struct IndexSegmentTests {
     }
     if count > 1 {
       #expect(throws: OperatorError.self, "documents that live twice") {
-        try SegmentMerger().merge(
+        try merger.merge(
           inputs.map { LiveSegment(reader: $0.reader, wordIDs: $0.wordIDs, dead: DeadDocuments()) },
-          to: "\(scratch.path)/bad.seg")
+          to: "\(scratch.path)/bad.seg", wordIDs: "\(scratch.path)/bad.words")
       }
     }
   }
@@ -307,8 +346,11 @@ struct IndexSegmentTests {
     let second = TextCollection.random(150, words: 4000, seed: 2)
     let a = try first.segment(scratch, "a.seg")
     let b = try second.segment(scratch, "b.seg", sequence: 5)
-    let (aIDs, next) = try WordIDs.assign(a, existing: [], next: 1)
-    let (bIDs, _) = try WordIDs.assign(b, existing: [(a, aIDs)], next: next)
+    let (aIDs, next) = try WordIDs.assign(
+      a, existing: [], next: 1, to: "\(scratch.path)/a.words", spillFolder: { scratch.path })
+    let (bIDs, _) = try WordIDs.assign(
+      b, existing: [(a, aIDs)], next: next, to: "\(scratch.path)/b.words",
+      spillFolder: { scratch.path })
     let known = Set(first.postings.keys)
     let new = second.postings.keys.filter { !known.contains($0) }
       .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -52,10 +52,14 @@ public struct IndexManifest: Sendable, Hashable {
   public struct File: Sendable, Hashable {
     public var name: String
     public var byteCount: Int64
+    /// CRC-32C of its bytes; nil where something else in the manifest says what they are, and in
+    /// older manifests.
+    public var checksum: UInt32?
 
-    public init(name: String, byteCount: Int64) {
+    public init(name: String, byteCount: Int64, checksum: UInt32? = nil) {
       self.name = name
       self.byteCount = byteCount
+      self.checksum = checksum
     }
   }
 
@@ -188,10 +192,16 @@ extension IndexManifest.Segment {
 }
 
 extension IndexManifest.File {
-  fileprivate var json: JSON { ["name": .string(name), "bytes": .integer(byteCount)] }
+  fileprivate var json: JSON {
+    guard let checksum else { return ["name": .string(name), "bytes": .integer(byteCount)] }
+    return [
+      "name": .string(name), "bytes": .integer(byteCount), "crc32c": .integer(Int64(checksum)),
+    ]
+  }
 
   fileprivate init?(json: JSON) {
     guard let name = json["name"]?.string, let bytes = json["bytes"]?.integer else { return nil }
-    self.init(name: name, byteCount: bytes)
+    let checksum = json["crc32c"]?.integer.flatMap { UInt32(exactly: $0) }
+    self.init(name: name, byteCount: bytes, checksum: checksum)
   }
 }

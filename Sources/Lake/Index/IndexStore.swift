@@ -126,19 +126,39 @@ public struct IndexStore: Sendable {
     return IndexManifest.File(name: name, byteCount: object.byteCount)
   }
 
+  /// A file of a segment as its store has it.
+  ///
+  /// - Throws: `LakeError` `.missing`, `.damaged` where it has another length.
+  public func object(_ file: IndexManifest.File) throws -> Object {
+    let place = place(file)
+    guard let object = try store.head(LakeLayout.indexFile(id, file.name)) else {
+      throw missing(place)
+    }
+    try expect(object.byteCount, file, place)
+    return object
+  }
+
   /// A small file of a segment, whole.
   ///
   /// - Throws: `LakeError` `.missing`, `.damaged` where it has another length.
   public func get(_ file: IndexManifest.File) throws -> [UInt8] {
-    let key = LakeLayout.indexFile(id, file.name)
-    let place = Place(file: store.uri(key), model: id.description)
-    guard let found = try store.get(key) else { throw missing(place) }
-    guard Int64(found.bytes.count) == file.byteCount else {
-      throw LakeError(
-        .damaged, "the file has \(found.bytes.count) bytes and should have \(file.byteCount)",
-        at: place, advice: IndexStore.advice)
+    let place = place(file)
+    guard let found = try store.get(LakeLayout.indexFile(id, file.name)) else {
+      throw missing(place)
     }
+    try expect(Int64(found.bytes.count), file, place)
     return found.bytes
+  }
+
+  private func place(_ file: IndexManifest.File) -> Place {
+    Place(file: store.uri(LakeLayout.indexFile(id, file.name)), model: id.description)
+  }
+
+  private func expect(_ byteCount: Int64, _ file: IndexManifest.File, _ place: Place) throws {
+    guard byteCount != file.byteCount else { return }
+    throw LakeError(
+      .damaged, "the file has \(byteCount) bytes and should have \(file.byteCount)",
+      at: place, advice: IndexStore.advice)
   }
 
   public func missing(_ place: Place) -> LakeError {

@@ -103,6 +103,7 @@ public struct LogState: Sendable {
     public var startIndex: Int { 0 }
     public var endIndex: Int { packed.count }
     public subscript(index: Int) -> LoggedFile { packed[index] }
+    public var byteCount: Int64 { packed.sizes.reduce(0, +) }
 
     /// Goes through the keys of all files, in their order, without unpacking any.
     ///
@@ -118,7 +119,7 @@ public struct LogState: Sendable {
     }
   }
 
-  public var byteCount: Int64 { packed.sizes.reduce(0, +) }
+  public var byteCount: Int64 { files.byteCount }
 
   /// - Complexity: O(log *n*).
   public subscript(key: String) -> LoggedFile? {

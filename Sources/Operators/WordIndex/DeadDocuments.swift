@@ -12,7 +12,13 @@ public struct DeadDocuments: Sendable, Hashable {
   /// None.
   public init() { ids = [] }
 
-  public init(_ ids: some Sequence<UInt32>) { self.ids = Array(Set(ids)).sorted() }
+  public init(_ ids: some Sequence<UInt32>) {
+    var last: UInt32?
+    self.ids = ids.sorted().filter { id in
+      defer { last = id }
+      return id != last
+    }
+  }
 
   private init(sorted ids: [UInt32]) { self.ids = ids }
 
@@ -31,6 +37,7 @@ public struct DeadDocuments: Sendable, Hashable {
 
   public func union(_ other: DeadDocuments) -> DeadDocuments {
     if other.ids.isEmpty { return self }
+    if ids.isEmpty { return other }
     return DeadDocuments(ids + other.ids)
   }
 

@@ -186,7 +186,7 @@ public struct IndexBuilder: Sendable {
     let stop = StopSign()
     onThreads(count: threads) { index in
       do {
-        if index == 0 { packing.keep(inversion.packDocuments(kept)) }
+        if index == 0 { packing.keep(try inversion.packDocuments(kept)) }
         try packing.work(ordinals: inversion.ordinals(kept), stop, cancellation)
       } catch {
         stop.set(error)
@@ -199,9 +199,11 @@ public struct IndexBuilder: Sendable {
       try merge.write(
         to: writer.dictionary, ordinals: inversion.ordinals(kept), check: cancellation.check)
     }
+    let ids = kept.lazy.enumerated().map { Int64(inversion.document($1).id) - Int64($0) }
     return try writer.finish(
-      packing.documents, ids: kept.map { inversion.document($0).id },
-      tokens: kept.map(inversion.tokens))
+      packing.documents, ids: try NumberSpool(ids, inversion.file),
+      tokens: try NumberSpool(kept.lazy.map(inversion.tokens), inversion.file),
+      spill: inversion.file)
   }
 }
 

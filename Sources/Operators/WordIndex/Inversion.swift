@@ -114,16 +114,16 @@ final class Inversion: @unchecked Sendable {
   }
 
   /// Packs the documents in the order of their keys.
-  func packDocuments(_ kept: [Int]) -> DocumentWriter {
+  func packDocuments(_ kept: [Int]) throws -> DocumentWriter {
     var writer = DocumentWriter(count: kept.count)
     let keys = KeyOrder(kept.map { documents[order[$0]].key })
     for ordinal in keys.order {
       let document = documents[order[kept[ordinal]]]
-      writer.add(
+      try writer.add(
         ordinal: ordinal, key: Array(document.key.utf8), size: document.size,
         version: Array(document.version.utf8))
     }
-    writer.finish()
+    try writer.finish()
     return writer
   }
 }

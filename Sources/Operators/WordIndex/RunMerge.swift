@@ -100,7 +100,7 @@ final class RunMerge {
   ///   - ended: Is told a run of each word, before the run goes on.
   func write<Sink: WordSink>(
     to dictionary: Sink, ordinals: [UInt32]?, check: () throws -> Void,
-    ended: (any WordRun) -> Void = { _ in }
+    ended: (any WordRun) throws -> Void = { _ in }
   ) throws {
     var count = 0
     while let first = pop() {
@@ -114,7 +114,7 @@ final class RunMerge {
         try mergePostings { try dictionary.add($0, $1) }
       }
       try dictionary.end(first.word)
-      ended(first.run)
+      try ended(first.run)
       for cursor in group {
         try cursor.run.advance()
         if cursor.takeWord() { push(cursor) }

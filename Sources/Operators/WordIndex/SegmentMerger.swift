@@ -2,10 +2,20 @@ import Core
 import Kernels
 
 /// Makes one segment of several: without their dead documents, with all of their words.
+///
+/// Memory: four bytes for each document of the inputs, four for each of the new segment, four for
+/// each dead one, and half a byte for each word; all else passes through.
 public struct SegmentMerger: Sendable {
+  private let spillFolder: @Sendable () throws -> String
   private let cancellation: Cancellation
 
-  public init(cancellation: Cancellation = .never) { self.cancellation = cancellation }
+  /// - Parameter spillFolder: Gives a folder for what exceeds a little memory, when one is needed.
+  public init(
+    spillFolder: @escaping @Sendable () throws -> String, cancellation: Cancellation = .never
+  ) {
+    self.spillFolder = spillFolder
+    self.cancellation = cancellation
+  }
 
   /// Merges segments.
   ///
@@ -15,10 +25,11 @@ public struct SegmentMerger: Sendable {
   /// - Parameters:
   ///   - inputs: At least one, all of one tokenizer.
   ///   - path: Of the new segment; there must be no such file.
+  ///   - wordsPath: Of the file of its words' IDs, likewise.
   /// - Throws: `OperatorError` `.duplicate` where two live documents have the same ID or key;
-  ///   `.badSettings` where tokenizers differ; `.damaged`, `.unusable`; `Cancelled`.
+  ///   `.badSettings` where tokenizers differ; `.damaged`, `.unusable`, `.spill`; `Cancelled`.
   public func merge(
-    _ inputs: [LiveSegment], to path: String
+    _ inputs: [LiveSegment], to path: String, wordIDs wordsPath: String
   ) throws -> (segment: SegmentSummary, wordIDs: WordIDs) {
     let first = inputs[0].reader.summary
     guard inputs.allSatisfy({ $0.reader.summary.tokenizer == first.tokenizer }) else {
@@ -26,21 +37,23 @@ public struct SegmentMerger: Sendable {
         .badSettings, "segments of different tokenizers cannot become one",
         advice: "rebuild the index with --full-refresh")
     }
-    let documents = try MergedDocuments(inputs)
+    let spill = SpillFile("merge", directory: spillFolder)
+    let documents = try MergedDocuments(inputs, spill, cancellation)
     let writer = try SegmentWriter(
       path: path, sequence: inputs.map(\.reader.summary.sequence).max()!,
       tokenizer: first.tokenizer)
-    var ids: [Int64] = []
+    let words = WordIDWriter(spill)
     let runs = try inputs.enumerated().map { index, input in
       try SegmentRun(input.reader, input.wordIDs, documents.ordinals[index])
     }
     let merge = RunMerge(runs)
     try merge.write(to: writer.dictionary, ordinals: nil, check: cancellation.check) { run in
-      ids.append((run as! SegmentRun).id)
+      try words.add((run as! SegmentRun).id)
     }
-    let packed = try documents.packed(cancellation)
-    let summary = try writer.finish(packed, ids: documents.ids, tokens: documents.tokens)
-    return (summary, WordIDs(ids, newWordCount: 0))
+    let packed = try documents.pack(writer, cancellation)
+    let summary = try writer.finish(
+      packed, ids: documents.ids, tokens: documents.tokens, spill: spill)
+    return (summary, try words.write(to: wordsPath, newWordCount: 0))
   }
 }
 
@@ -49,48 +62,48 @@ private struct MergedDocuments {
   private let inputs: [LiveSegment]
   /// Of each input, of each of its documents: its place among all; `dropped` where it is dead.
   private(set) var ordinals: [[UInt32]]
-  private(set) var ids: [UInt32] = []
-  private(set) var tokens: [Int64] = []
+  /// Less their places.
+  let ids: NumberSpool
+  let tokens: NumberSpool
   static let dropped = UInt32.max
 
-  init(_ inputs: [LiveSegment]) throws {
+  init(_ inputs: [LiveSegment], _ spill: SpillFile, _ cancellation: Cancellation) throws {
     self.inputs = inputs
-    var live: [(id: UInt32, input: Int, ordinal: Int)] = []
-    var counts: [[Int64]] = []
-    for (index, input) in inputs.enumerated() {
-      let reader = input.reader
-      var ordinal = 0
-      var dead = input.dead.ids[...]
-      try reader.ids.forEach(in: 0..<reader.summary.documentCount) { difference in
-        let id = UInt32(truncatingIfNeeded: difference + Int64(ordinal))
-        while let next = dead.first, next < id { dead.removeFirst() }
-        if dead.first != id { live.append((id, index, ordinal)) }
-        ordinal += 1
-      }
-      var tokens: [Int64] = []
-      try reader.tokens.forEach(in: 0..<reader.summary.documentCount) { tokens.append($0) }
-      counts.append(tokens)
-    }
-    live.sort { $0.id < $1.id }
+    ids = NumberSpool(spill)
+    tokens = NumberSpool(spill)
     ordinals = inputs.map {
       [UInt32](repeating: MergedDocuments.dropped, count: $0.reader.summary.documentCount)
     }
-    for (place, document) in live.enumerated() {
-      if place > 0 && live[place - 1].id == document.id {
+    var scans = inputs.map { LiveScan($0) }
+    for index in scans.indices { try scans[index].advance() }
+    var last: UInt32?
+    while true {
+      var first: Int?
+      for index in scans.indices {
+        guard let id = scans[index].id else { continue }
+        if let known = first, scans[known].id! <= id { continue }
+        first = index
+      }
+      guard let first, let id = scans[first].id else { break }
+      guard last != id else {
         throw OperatorError(
-          .duplicate, "two segments have a live document of the ID \(document.id)",
-          at: Place(file: inputs[document.input].reader.bytes.name),
+          .duplicate, "two segments have a live document of the ID \(id)",
+          at: Place(file: inputs[first].reader.bytes.name),
           advice: "rebuild the index with --full-refresh")
       }
-      ordinals[document.input][document.ordinal] = UInt32(place)
-      ids.append(document.id)
-      tokens.append(counts[document.input][document.ordinal])
+      last = id
+      let place = ids.count
+      ordinals[first][scans[first].ordinal] = UInt32(place)
+      try ids.append(Int64(id) - Int64(place))
+      try tokens.append(scans[first].tokens)
+      try scans[first].advance()
+      if place & 0xFFFF == 0 { try cancellation.check() }
     }
   }
 
-  /// Packs the documents in the order of their keys.
-  func packed(_ cancellation: Cancellation) throws -> DocumentWriter {
-    var writer = DocumentWriter(count: ids.count)
+  /// Packs the documents in the order of their keys, behind the words.
+  func pack(_ segment: SegmentWriter, _ cancellation: Cancellation) throws -> DocumentWriter {
+    var writer = try segment.documents(count: ids.count)
     var scans = try inputs.indices.map { try DocumentScan(inputs[$0].reader, ordinals[$0]) }
     var last: [UInt8]?
     while true {
@@ -112,14 +125,44 @@ private struct MergedDocuments {
           advice: "rebuild the index with --full-refresh")
       }
       last = entry.key
-      writer.add(
+      try writer.add(
         ordinal: Int(ordinals[first][entry.ordinal]), key: entry.key, size: entry.size,
         version: entry.version)
       try scans[first].advance()
       if scans[first].isAtBlockStart { try cancellation.check() }
     }
-    writer.finish()
+    try writer.finish()
     return writer
+  }
+}
+
+/// The live documents of a segment in the order of their IDs.
+private struct LiveScan {
+  /// Of the document at hand; nil at the end.
+  private(set) var id: UInt32?
+  private(set) var tokens: Int64 = 0
+  private(set) var ordinal = -1
+  private var ids: ColumnScan
+  private var counts: ColumnScan
+  private var dead: ArraySlice<UInt32>
+
+  /// Before the first.
+  init(_ segment: LiveSegment) {
+    ids = ColumnScan(segment.reader.ids)
+    counts = ColumnScan(segment.reader.tokens)
+    dead = segment.dead.ids[...]
+  }
+
+  mutating func advance() throws {
+    while let difference = try ids.next(), let count = try counts.next() {
+      ordinal += 1
+      let next = UInt32(truncatingIfNeeded: difference + Int64(ordinal))
+      while let first = dead.first, first < next { dead.removeFirst() }
+      guard dead.first != next else { continue }
+      (id, tokens) = (next, count)
+      return
+    }
+    id = nil
   }
 }
 

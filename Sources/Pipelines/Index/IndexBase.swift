@@ -48,13 +48,6 @@ struct IndexBase {
 
   /// The IDs of all documents of a segment, dead or not.
   func allIDs(of segment: IndexManifest.Segment) throws -> [UInt32] {
-    let rows = SegmentRows.documents(try open.reader(segment), except: DeadDocuments())
-    var ids: [UInt32] = []
-    ids.reserveCapacity(segment.documentCount)
-    while let batch = try rows.next() {
-      guard case .int64(let values)? = batch.columns.first?.values else { continue }
-      ids += values.map { UInt32(truncatingIfNeeded: $0) }
-    }
-    return ids
+    try open.reader(segment).documentIDs()
   }
 }

@@ -181,10 +181,8 @@ struct IndexBatch {
     change.manifest.tokenizer = settings.tokenizer.operatorSettings.canonicalText
     change.manifest.nextDocumentID = built.nextDocumentID
     try bury(base, &change)
-    for segment in built.segments { try change.add(segment, base.open) }
-    try change.merge(
-      base.open, run: run.run.id, policy: MergePolicy(), cancellation: cancellation,
-      scratch: { try workspace.scratchFile() })
+    for segment in built.segments { try change.add(segment, base.open, workspace) }
+    try change.merge(base.open, run: run.run.id, policy: MergePolicy(), workspace)
     change.manifest.consumption = try consumption(base.manifest?.consumption)
     return change
   }

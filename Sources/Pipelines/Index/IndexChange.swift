@@ -1,4 +1,5 @@
 import Core
+import Kernels
 import Lake
 import Operators
 
@@ -39,29 +40,34 @@ struct IndexChange {
     let name = IndexStore.freshName(ofDeadIn: segment)
     let bytes = dead.bytes
     files.append((name, .bytes(bytes)))
-    manifest.segments[index].dead = .init(name: name, byteCount: Int64(bytes.count))
+    var checksum = CRC32C()
+    bytes.withUnsafeBytes { checksum.update($0) }
+    manifest.segments[index].dead = .init(
+      name: name, byteCount: Int64(bytes.count), checksum: checksum.value)
     manifest.segments[index].deadCount = dead.count
   }
 
   /// Adds a built segment: its new words get IDs.
-  mutating func add(_ built: Built, _ open: OpenIndex) throws {
+  mutating func add(_ built: Built, _ open: OpenIndex, _ workspace: Workspace) throws {
     let existing = try manifest.segments.map { segment in
       (reader: try open.reader(segment), ids: try open.wordIDs(segment))
     }
+    let path = try workspace.scratchFile()
     let (ids, next) = try WordIDs.assign(
-      built.reader, existing: existing, next: manifest.nextWordID)
+      built.reader, existing: existing, next: manifest.nextWordID, to: path,
+      spillFolder: workspace.scratchFolder)
     open.insert(built.name, built.reader, ids)
     manifest.nextWordID = next
     manifest.nextSequence = built.summary.sequence + 1
-    add(built.name, built.summary, ids, at: built.path, wordIDLimit: next)
+    add(built.name, built.summary, at: built.path, ids, at: path, wordIDLimit: next)
   }
 
   private mutating func add(
-    _ name: String, _ summary: SegmentSummary, _ ids: WordIDs, at path: String, wordIDLimit: Int64
+    _ name: String, _ summary: SegmentSummary, at path: String, _ ids: WordIDs,
+    at wordsPath: String, wordIDLimit: Int64
   ) {
-    let bytes = ids.bytes
     files.append(("\(name).segment", .file(path)))
-    files.append(("\(name).words", .bytes(bytes)))
+    files.append(("\(name).words", .file(wordsPath)))
     manifest.segments.append(
       IndexManifest.Segment(
         name: name, sequence: summary.sequence, documentCount: summary.documentCount,
@@ -69,18 +75,19 @@ struct IndexChange {
         tokenCount: summary.tokenCount,
         file: .init(name: "\(name).segment", byteCount: summary.byteCount),
         checksum: summary.checksum,
-        wordIDs: .init(name: "\(name).words", byteCount: Int64(bytes.count)),
+        wordIDs: .init(
+          name: "\(name).words", byteCount: ids.byteCount, checksum: ids.checksum),
         wordIDLimit: wordIDLimit))
     manifest.segments.sort { $0.sequence < $1.sequence }
   }
 
   /// Merges what the policy says is worth merging.
-  ///
-  /// - Parameter scratch: Makes the name of a file that is not there yet.
   mutating func merge(
-    _ open: OpenIndex, run: RunID, policy: MergePolicy, cancellation: Cancellation,
-    scratch: () throws -> String
+    _ open: OpenIndex, run: RunID, policy: MergePolicy, _ workspace: Workspace
   ) throws {
+    let cancellation = workspace.context.cancellation
+    let merger = SegmentMerger(
+      spillFolder: workspace.scratchFolder, cancellation: cancellation)
     let groups = try groups(open, policy)
     var gone = Set<String>()
     var made = manifest
@@ -93,15 +100,16 @@ struct IndexChange {
           reader: try open.reader(segment), wordIDs: try open.wordIDs(segment),
           dead: try dead(of: segment, open))
       }
-      let path = try scratch()
-      let (summary, ids) = try SegmentMerger(cancellation: cancellation).merge(inputs, to: path)
+      let (path, wordsPath) = (try workspace.scratchFile(), try workspace.scratchFile())
+      let (summary, ids) = try merger.merge(inputs, to: path, wordIDs: wordsPath)
       let name = IndexStore.freshName(run: run)
       open.insert(name, try SegmentReader(MappedSegment(path: path)), ids)
       gone.formUnion(segments.map(\.name))
       change.manifest = made
       change.manifest.segments.removeAll { gone.contains($0.name) }
       change.add(
-        name, summary, ids, at: path, wordIDLimit: segments.map(\.wordIDLimit).max() ?? 1)
+        name, summary, at: path, ids, at: wordsPath,
+        wordIDLimit: segments.map(\.wordIDLimit).max() ?? 1)
       change.merged += group.count
       made = change.manifest
     }

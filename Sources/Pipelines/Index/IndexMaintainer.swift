@@ -24,13 +24,11 @@ struct IndexMaintainer {
   /// Merges what is worth it, as runs do; and brings the tables along.
   private func merge(_ run: ActiveRun, _ result: inout TableMaintenance) throws {
     let cancellation = workspace.context.cancellation
-    let open = OpenIndex(index)
+    let open = OpenIndex(index, cache: workspace.cache)
     for attempt in 1... {
       guard let base = try index.newest() else { return }
       var change = IndexChange(base)
-      try change.merge(
-        open, run: run.id, policy: MergePolicy(), cancellation: cancellation,
-        scratch: { try workspace.scratchFile() })
+      try change.merge(open, run: run.id, policy: MergePolicy(), workspace)
       let tables = IndexTables(workspace: workspace, model: model, run: run)
       guard change.merged > 0 else { return }
       let staged = try tables.stage(change, open)

@@ -22,6 +22,7 @@ struct IndexRun {
   var cancellation: Cancellation { workspace.context.cancellation }
   var model: Model { unit.node.model }
   private var index: IndexStore { lake.index(unit.id) }
+  private var open: OpenIndex { OpenIndex(index, cache: workspace.cache) }
   private var tables: IndexTables { IndexTables(workspace: workspace, model: model, run: run) }
   private var progress: any ProgressSink { workspace.context.progress }
 
@@ -37,7 +38,7 @@ struct IndexRun {
       try publish(IndexBatch(self, settings, delta), &result)
     } else {
       guard let manifest = try index.newest() else { return }
-      try follow(IndexChange(manifest), OpenIndex(index), &result)
+      try follow(IndexChange(manifest), open, &result)
     }
   }
 
@@ -45,7 +46,7 @@ struct IndexRun {
 
   private func publish(_ batch: IndexBatch, _ result: inout UnitResult) throws {
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
-    var base = IndexBase(manifest: try index.newest(), open: OpenIndex(index))
+    var base = IndexBase(manifest: try index.newest(), open: open)
     guard try isBase(base) else {
       result.status = .alreadyPublished
       return

@@ -9,6 +9,7 @@ import Synchronization
 /// range. What has been opened once stays open.
 final class OpenIndex: Sendable {
   let index: IndexStore
+  private let cache: ObjectCache?
   private let opened = Mutex<[String: Parts]>([:])
 
   private struct Parts {
@@ -16,7 +17,12 @@ final class OpenIndex: Sendable {
     var wordIDs: WordIDs?
   }
 
-  init(_ index: IndexStore) { self.index = index }
+  /// - Parameter cache: Of who goes through whole segments: takes what is large and not on this
+  ///   machine. Who searches needs none.
+  init(_ index: IndexStore, cache: ObjectCache? = nil) {
+    self.index = index
+    self.cache = cache
+  }
 
   /// The segment, and which of its documents count no more.
   ///
@@ -45,7 +51,9 @@ final class OpenIndex: Sendable {
       reader = try SegmentReader(MappedSegment(path: path, name: name))
     } else {
       reader = try SegmentReader(
-        StoredSegment(index.store, key, byteCount: segment.file.byteCount))
+        StoredSegment(
+          index.store, key, byteCount: segment.file.byteCount,
+          keptBlockCount: cache == nil ? 512 : 16))
     }
     guard reader.summary.checksum == segment.checksum else {
       throw LakeError(
@@ -58,17 +66,45 @@ final class OpenIndex: Sendable {
 
   func wordIDs(_ segment: IndexManifest.Segment) throws -> WordIDs {
     if let ids = opened.withLock({ $0[segment.name]?.wordIDs }) { return ids }
-    let ids = try WordIDs(
-      bytes: index.get(segment.wordIDs),
-      name: index.store.uri(LakeLayout.indexFile(index.id, segment.wordIDs.name)))
+    let name = place(segment.wordIDs).file ?? ""
+    let ids: WordIDs
+    if let path = index.store.localPath(LakeLayout.indexFile(index.id, segment.wordIDs.name)) {
+      _ = try index.object(segment.wordIDs)
+      ids = try WordIDs(path: path, name: name)
+    } else if let cache {
+      // Once it is mapped, it may go from the cache.
+      let copy = try cache.fetch(index.object(segment.wordIDs), from: index.store)
+      ids = try withExtendedLifetime(copy) { try WordIDs(path: copy.path, name: name) }
+    } else {
+      ids = try WordIDs(bytes: index.get(segment.wordIDs), name: name)
+    }
+    try expect(ids.checksum, segment.wordIDs)
     opened.withLock { $0[segment.name]?.wordIDs = ids }
     return ids
   }
 
   func dead(_ segment: IndexManifest.Segment) throws -> DeadDocuments {
     guard let file = segment.dead else { return DeadDocuments() }
-    return try DeadDocuments(
-      bytes: index.get(file), name: index.store.uri(LakeLayout.indexFile(index.id, file.name)))
+    let bytes = try index.get(file)
+    var checksum = CRC32C()
+    bytes.withUnsafeBytes { checksum.update($0) }
+    let dead = try DeadDocuments(bytes: bytes, name: place(file).file ?? "")
+    try expect(checksum.value, file)
+    return dead
+  }
+
+  private func place(_ file: IndexManifest.File) -> Place {
+    Place(
+      file: index.store.uri(LakeLayout.indexFile(index.id, file.name)),
+      model: index.id.description)
+  }
+
+  private func expect(_ checksum: UInt32, _ file: IndexManifest.File) throws {
+    guard file.checksum == nil || file.checksum == checksum else {
+      throw LakeError(
+        .damaged, "the file is not the one that the index names", at: place(file),
+        advice: IndexStore.advice)
+    }
   }
 }
 
@@ -84,14 +120,16 @@ final class StoredSegment: SegmentBytes {
   private let key: String
   private let kept = Mutex(Kept())
   private static let blockByteCount: Int64 = 128 << 10
-  private static let keptBlockCount = 512
+  private let keptBlockCount: Int
 
   private struct Kept {
     var blocks: [Int64: (bytes: [UInt8], use: Int)] = [:]
     var clock = 0
   }
 
-  init(_ store: any Store, _ key: String, byteCount: Int64) {
+  /// - Parameter keptBlockCount: The most blocks that stay in memory.
+  init(_ store: any Store, _ key: String, byteCount: Int64, keptBlockCount: Int = 512) {
+    self.keptBlockCount = keptBlockCount
     self.store = store
     self.key = key
     self.byteCount = byteCount
@@ -157,9 +195,9 @@ final class StoredSegment: SegmentBytes {
     }
     kept.withLock { kept in
       for (block, bytes) in fresh { kept.blocks[block] = (bytes, kept.clock) }
-      guard kept.blocks.count > StoredSegment.keptBlockCount else { return }
+      guard kept.blocks.count > keptBlockCount else { return }
       let oldest = kept.blocks.sorted { $0.value.use < $1.value.use }
-      for (block, _) in oldest.prefix(kept.blocks.count - StoredSegment.keptBlockCount / 2) {
+      for (block, _) in oldest.prefix(kept.blocks.count - keptBlockCount / 2) {
         kept.blocks[block] = nil
       }
     }

@@ -1,16 +1,21 @@
 import Core
 import Kernels
 
-/// The documents of a segment, made up in memory: blocks of 128 in the order of their keys, and
-/// three arrays in the order of their IDs.
+/// The documents of a segment: blocks of 128 in the order of their keys, and three arrays in the
+/// order of their IDs.
 struct DocumentWriter {
-  private(set) var blocks: [UInt8] = []
+  /// Where blocks go as they come.
+  private let file: SegmentFile?
+  /// Those that wait for the words to be written.
+  private var blocks: [UInt8] = []
+  /// Where the first block is; nil while that is not known.
+  private var start: Int64?
   /// Of each block: its bytes, its checksum, its first key.
   private(set) var index: [UInt8] = []
   /// Of the arrays' pages, in the order in which they are in the file.
   private(set) var pageChecksums: [UInt8] = []
   /// Of each document in the order of IDs: its place in the order of keys.
-  private var places: [Int64]
+  private var places: [UInt32]
   private var block: [UInt8] = []
   private var inBlock = 0
   private var count = 0
@@ -19,13 +24,23 @@ struct DocumentWriter {
   private var firstKey: [UInt8] = []
   private var lastFirstKey: [UInt8] = []
 
-  /// - Parameter count: How many documents there will be.
-  init(count: Int) { places = Array(repeating: 0, count: count) }
+  /// Four bytes of memory for each document.
+  ///
+  /// - Parameters:
+  ///   - count: How many documents there will be.
+  ///   - file: Takes the blocks as they come, behind the last words; else they are kept in memory.
+  init(count: Int, file: SegmentFile? = nil) {
+    places = Array(repeating: 0, count: count)
+    self.file = file
+    start = file?.offset
+  }
 
   /// Adds the document with the next key.
   ///
   /// - Parameter ordinal: Its place in the order of IDs.
-  mutating func add(ordinal: Int, key nextKey: [UInt8], size: Int64, version nextVersion: [UInt8]) {
+  mutating func add(
+    ordinal: Int, key nextKey: [UInt8], size: Int64, version nextVersion: [UInt8]
+  ) throws {
     if inBlock == 0 {
       (key, version, firstKey) = ([], [], nextKey)
     }
@@ -34,18 +49,18 @@ struct DocumentWriter {
     appendVarint(UInt64(bitPattern: size), to: &block)
     appendSharing(nextVersion, with: version, to: &block)
     (key, version) = (nextKey, nextVersion)
-    places[ordinal] = Int64(count)
+    places[ordinal] = UInt32(count)
     count += 1
     inBlock += 1
-    if inBlock == SegmentFrame.documentsInBlock { endBlock() }
+    if inBlock == SegmentFrame.documentsInBlock { try endBlock() }
   }
 
   /// Ends the last block.
-  mutating func finish() {
-    if inBlock > 0 { endBlock() }
+  mutating func finish() throws {
+    if inBlock > 0 { try endBlock() }
   }
 
-  private mutating func endBlock() {
+  private mutating func endBlock() throws {
     let packed = zstdCompressed(block, level: 1)
     var checksum = CRC32C()
     packed.withUnsafeBytes { checksum.update($0) }
@@ -53,32 +68,30 @@ struct DocumentWriter {
     withUnsafeBytes(of: checksum.value.littleEndian) { index += $0 }
     appendSharing(firstKey, with: lastFirstKey, to: &index)
     lastFirstKey = firstKey
-    blocks += packed
+    if let file { try file.write(packed) } else { blocks += packed }
     block.removeAll(keepingCapacity: true)
     inBlock = 0
   }
 
-  /// Writes all of it.
+  /// Writes what is not written yet.
   ///
   /// - Parameters:
-  ///   - ids: Ascending.
+  ///   - ids: Ascending, each less its place.
   ///   - tokens: In the order of IDs.
+  ///   - spill: For what does not fit in memory.
   /// - Returns: The footer's members.
-  mutating func write(to file: SegmentFile, ids: [UInt32], tokens: [Int64]) throws -> [JSON.Member]
-  {
-    let start = file.offset
+  mutating func write(
+    to file: SegmentFile, ids: NumberSpool, tokens: NumberSpool, spill: SpillFile
+  ) throws -> [JSON.Member] {
+    let start = start ?? file.offset
     try file.write(blocks)
-    let columns: [(String, (PackedNumbers, [UInt8]))] = [
-      ("ids", PackedNumbers.pack(ids.enumerated().map { Int64($1) - Int64($0) })),
-      ("tokens", PackedNumbers.pack(tokens)),
-      ("places", PackedNumbers.pack(places)),
-    ]
+    blocks = []
+    let places = try NumberSpool(places.lazy.map { Int64($0) }, spill)
     var members: [JSON.Member] = [.init("documents_offset", .integer(start))]
-    for (name, (form, bytes)) in columns {
-      pageChecksums += form.checksums(in: bytes)
-      guard case .object(let json) = form.json else { preconditionFailure("an object") }
-      members.append(.init(name, .object([.init("offset", .integer(file.offset))] + json)))
-      try file.write(bytes)
+    for (name, numbers) in [("ids", ids), ("tokens", tokens), ("places", places)] {
+      guard case .object(let form) = numbers.form.json else { preconditionFailure("an object") }
+      members.append(.init(name, .object([.init("offset", .integer(file.offset))] + form)))
+      pageChecksums += try numbers.pack { try file.write($0) }
     }
     return members
   }

@@ -21,59 +21,6 @@ struct PackedNumbers: Sendable, Equatable {
     pages * (pageByteCount + 4)
   }
 
-  /// Packs numbers, the greatest of which differ by less than 2^56.
-  static func pack(_ numbers: some RandomAccessCollection<Int64>) -> (PackedNumbers, [UInt8]) {
-    let base = numbers.min() ?? 0
-    let greatest = UInt64((numbers.max() ?? 0) - base)
-    let width = 64 - greatest.leadingZeroBitCount
-    precondition(width <= 56, "numbers this far apart are not packed")
-    let form = PackedNumbers(count: numbers.count, base: base, width: width)
-    var bytes: [UInt8] = []
-    guard width > 0 else { return (form, bytes) }
-    bytes.reserveCapacity(form.byteCount)
-    var bits: UInt64 = 0
-    var bitCount = 0
-    var pageStart = 0
-    func put(_ number: UInt64) {
-      bits |= number << UInt64(bitCount)
-      bitCount += width
-      while bitCount >= 8 {
-        bytes.append(UInt8(truncatingIfNeeded: bits))
-        bits >>= 8
-        bitCount -= 8
-      }
-    }
-    var inPage = 0
-    func endPage() {
-      var checksum = CRC32C()
-      bytes.withUnsafeBytes { checksum.update(UnsafeRawBufferPointer(rebasing: $0[pageStart...])) }
-      withUnsafeBytes(of: checksum.value.littleEndian) { bytes += $0 }
-      pageStart = bytes.count
-      inPage = 0
-    }
-    for number in numbers {
-      put(UInt64(number - base))
-      inPage += 1
-      if inPage == pageCount { endPage() }
-    }
-    if inPage > 0 {
-      while inPage < pageCount {
-        put(0)
-        inPage += 1
-      }
-      endPage()
-    }
-    return (form, bytes)
-  }
-
-  /// The checksums of all pages, one behind the other, from the packed numbers' bytes.
-  func checksums(in bytes: [UInt8]) -> [UInt8] {
-    guard width > 0 else { return [] }
-    return stride(from: pageByteCount, to: bytes.count, by: pageByteCount + 4).flatMap {
-      bytes[$0..<$0 + 4]
-    }
-  }
-
   /// How many pages there are.
   var pages: Int {
     width > 0 ? (count + PackedNumbers.pageCount - 1) / PackedNumbers.pageCount : 0
@@ -98,6 +45,24 @@ struct PackedNumbers: Sendable, Equatable {
     self.base = base
     self.width = width
   }
+
+  /// The form of numbers from `least` to `greatest`, which differ by less than 2^56.
+  init(count: Int, least: Int64, greatest: Int64) {
+    let width = 64 - UInt64(greatest - least).leadingZeroBitCount
+    precondition(width <= 56, "numbers this far apart are not packed")
+    self.init(count: count, base: least, width: width)
+  }
+
+  /// A number of a page.
+  ///
+  /// - Parameter page: With the checksum behind it: its bytes are read, too.
+  func number(_ index: Int, of page: UnsafeRawBufferPointer) -> Int64 {
+    let bit = index * width
+    let start = min(bit >> 3, page.count - 8)
+    let word = UInt64(littleEndian: page.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+    let shift = UInt64(bit - 8 * start)
+    return base &+ Int64(bitPattern: word >> shift & (1 << UInt64(width) - 1))
+  }
 }
 
 /// Packed numbers in a file.
@@ -113,7 +78,7 @@ struct PackedColumn: Sendable {
     precondition(index >= 0 && index < form.count, "a number of the column")
     guard form.width > 0 else { return form.base }
     let page = try page(index / PackedNumbers.pageCount)
-    return number(index % PackedNumbers.pageCount, of: page)
+    return form.number(index % PackedNumbers.pageCount, of: page.bytes)
   }
 
   /// All numbers in a range, in their order.
@@ -128,20 +93,10 @@ struct PackedColumn: Sendable {
       let part = try page(pageIndex)
       let end = min(range.upperBound, (pageIndex + 1) * PackedNumbers.pageCount)
       while index < end {
-        try visit(number(index % PackedNumbers.pageCount, of: part))
+        try visit(form.number(index % PackedNumbers.pageCount, of: part.bytes))
         index += 1
       }
     }
-  }
-
-  /// The checksum's four bytes, and those of the padding below, are behind the page.
-  private func number(_ index: Int, of page: SegmentPart) -> Int64 {
-    let bit = index * form.width
-    let start = min(bit >> 3, page.bytes.count - 8)
-    let word = UInt64(
-      littleEndian: page.bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
-    let shift = UInt64(bit - 8 * start)
-    return form.base &+ Int64(bitPattern: word >> shift & (1 << UInt64(form.width) - 1))
   }
 
   /// A page with its checksum, which is verified.
@@ -157,5 +112,25 @@ struct PackedColumn: Sendable {
       throw bytes.damaged("the page at \(start) is another one")
     }
     return part
+  }
+}
+
+/// Goes through packed numbers one after the other.
+struct ColumnScan {
+  private let column: PackedColumn
+  private var page: SegmentPart?
+  /// How many have been given.
+  private(set) var count = 0
+
+  init(_ column: PackedColumn) { self.column = column }
+
+  /// The next number; nil at the end.
+  mutating func next() throws -> Int64? {
+    guard count < column.form.count else { return nil }
+    defer { count += 1 }
+    guard column.form.width > 0 else { return column.form.base }
+    let place = count % PackedNumbers.pageCount
+    if place == 0 { page = try column.page(count / PackedNumbers.pageCount) }
+    return column.form.number(place, of: page!.bytes)
   }
 }

@@ -59,6 +59,16 @@ extension SegmentReader {
     return nil
   }
 
+  /// The IDs of all documents, ascending.
+  public func documentIDs() throws -> [UInt32] {
+    var documents: [UInt32] = []
+    documents.reserveCapacity(summary.documentCount)
+    try ids.forEach(in: 0..<summary.documentCount) {
+      documents.append(UInt32(truncatingIfNeeded: $0 + Int64(documents.count)))
+    }
+    return documents
+  }
+
   func id(ofOrdinal ordinal: Int) throws -> UInt32 {
     UInt32(truncatingIfNeeded: try ids(ordinal) + Int64(ordinal))
   }

@@ -17,23 +17,31 @@ final class SegmentWriter {
     self.tokenizer = tokenizer
   }
 
+  /// Begins the documents, which are written as they come. No words come any more.
+  ///
+  /// - Parameter count: How many there will be.
+  func documents(count: Int) throws -> DocumentWriter {
+    try dictionary.finish()
+    return DocumentWriter(count: count, file: file)
+  }
+
   /// Ends the segment.
   ///
   /// - Parameters:
-  ///   - ids: Of the documents, ascending.
+  ///   - ids: Of the documents, ascending, each less its place.
   ///   - tokens: In the order of IDs.
+  ///   - spill: For what does not fit in memory.
   func finish(
-    _ documents: DocumentWriter, ids: [UInt32], tokens: [Int64]
+    _ documents: DocumentWriter, ids: NumberSpool, tokens: NumberSpool, spill: SpillFile
   ) throws -> SegmentSummary {
     try dictionary.finish()
     var documents = documents
-    let columns = try documents.write(to: file, ids: ids, tokens: tokens)
+    let columns = try documents.write(to: file, ids: ids, tokens: tokens, spill: spill)
     let sections = [
       JSON.Member("dictionary_index", try write(dictionary.index).json),
       JSON.Member("document_index", try write(documents.index).json),
       JSON.Member("page_checksums", try write(documents.pageChecksums).json),
     ]
-    let tokenCount = tokens.reduce(0, +)
     let footer = JSON.object(
       [
         .init("format", .integer(SegmentFrame.format)),
@@ -42,7 +50,7 @@ final class SegmentWriter {
         .init("document_count", .integer(Int64(ids.count))),
         .init("word_count", .integer(Int64(dictionary.wordCount))),
         .init("posting_count", .integer(dictionary.postingCount)),
-        .init("token_count", .integer(tokenCount)),
+        .init("token_count", .integer(tokens.sum)),
       ] + columns + sections)
     let text = Array(footer.description.utf8)
     var checksum = CRC32C()
@@ -55,7 +63,7 @@ final class SegmentWriter {
     try file.finish()
     return SegmentSummary(
       sequence: sequence, documentCount: ids.count, wordCount: dictionary.wordCount,
-      postingCount: dictionary.postingCount, tokenCount: tokenCount, byteCount: file.offset,
+      postingCount: dictionary.postingCount, tokenCount: tokens.sum, byteCount: file.offset,
       checksum: checksum.value, tokenizer: tokenizer)
   }
 
