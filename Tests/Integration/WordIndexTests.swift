@@ -83,10 +83,12 @@ struct WordIndexTests {
     .enabled(if: Repository.hasSharedData, Comment(rawValue: Repository.whyNoSharedData)))
   func wordLists() throws {
     let project = try project()
-    let lists = Repository.sharedData.appending(path: "words").path
+    let lists = try copy("words", to: project)
     let variables = ["WORDINDEX_FILES": lists + "/*"]
     let outcome = try project.run(["run", "wordindex"], variables: variables)
     try #require(outcome.exitCode == 0, "\(outcome)")
+    let differences = try compare(project, "words", variables: variables)
+    #expect(differences.split(separator: "\n").count == 1, "\(differences)")
     // The fifth file is a gzip that is cut off.
     #expect(
       try search(project, "fabrication", variables: variables)
@@ -99,7 +101,28 @@ struct WordIndexTests {
       ["query", "--format", "csv", "SELECT rule, source_file FROM wordindex.quarantine"],
       variables: variables)
     #expect(
-      rules.standardOutput.contains("malformed:damaged,\(lists)/docword.kos.truncated.txt.gz"))
+      rules.standardOutput.contains("malformed:damaged,words/docword.kos.truncated.txt.gz"))
+  }
+
+  @Test(
+    "real files of SGML, one of them with a byte that is not UTF-8, are as computed apart",
+    .enabled(if: Repository.hasSharedData, Comment(rawValue: Repository.whyNoSharedData)))
+  func reuters() throws {
+    let project = try project()
+    let variables = ["WORDINDEX_FILES": try copy("reuters", to: project) + "/*"]
+    let outcome = try project.run(["run", "wordindex"], variables: variables)
+    try #require(outcome.exitCode == 0, "\(outcome)")
+    let differences = try compare(project, "reuters", variables: variables)
+    #expect(differences.split(separator: "\n").count == 1, "\(differences)")
+    #expect(try search(project, "reut2 OR reuters", "--count", variables: variables) == ["5"])
+  }
+
+  /// A folder of the shared data as a folder of the project.
+  private func copy(_ folder: String, to project: PageviewsProject) throws -> String {
+    let copy = project.root.appending(path: folder)
+    try FileManager.default.copyItem(
+      at: Repository.sharedData.appending(path: folder), to: copy)
+    return copy.path
   }
 
   @Test("source, lake and search in a bucket, from a machine with nothing on it")

@@ -15,8 +15,10 @@ struct DocumentNumbers {
     var message: String
   }
 
+  typealias Numbered = (file: LoggedFile, id: UInt32)
+
   /// In the order of the files given, without the misfits.
-  var numbered: [(file: LoggedFile, id: UInt32)] = []
+  var numbered: [Numbered] = []
   var misfits: [Misfit] = []
   /// The ID that the next document gets, where they are assigned.
   var next: Int64
@@ -71,6 +73,28 @@ struct DocumentNumbers {
     }
   }
 
+  /// - Parameter files: Eight bytes of memory for each.
+  /// - Throws: `PipelineError` `.duplicateNumber` where two files have the same number.
+  static func requireDistinct(_ files: LogState.Files, at place: Place) throws {
+    var numbers: [(id: UInt32, index: UInt32)] = []
+    numbers.reserveCapacity(files.count)
+    files.forEachKey { index, key in
+      if let number = number(of: key) { numbers.append((number, UInt32(index))) }
+    }
+    numbers.sort { $0 < $1 }
+    for (a, b) in zip(numbers, numbers.dropFirst()) where a.id == b.id {
+      throw duplicate(a.id, files[Int(a.index)].key, files[Int(b.index)].key, place)
+    }
+  }
+
+  private static func duplicate(
+    _ id: UInt32, _ first: String, _ second: String, _ place: Place
+  ) -> PipelineError {
+    PipelineError(
+      .duplicateNumber, "two files have the number \(id): '\(first)' and '\(second)'", at: place,
+      advice: "rename one of them, or write 'doc_id: assigned'", exitCode: 1)
+  }
+
   /// Numbers files by their names. Of several with one number, the file has it that has had it;
   /// else the one that came first to the source.
   ///
@@ -83,7 +107,7 @@ struct DocumentNumbers {
     owners: ([UInt32]) throws -> [String?]
   ) throws -> DocumentNumbers {
     var result = DocumentNumbers(next: 1)
-    var numbered: [(file: LoggedFile, id: UInt32)] = []
+    var numbered: [Numbered] = []
     for file in files {
       guard let number = number(of: file.key) else {
         result.misfits.append(
@@ -112,10 +136,7 @@ struct DocumentNumbers {
         continue
       }
       guard !refusesDuplicates else {
-        throw PipelineError(
-          .duplicateNumber,
-          "two files have the number \(entry.id): '\(other)' and '\(entry.file.key)'", at: place,
-          advice: "rename one of them, or write 'doc_id: assigned'", exitCode: 1)
+        throw duplicate(entry.id, other, entry.file.key, place)
       }
       result.misfits.append(
         Misfit(

@@ -41,14 +41,22 @@ extension IndexBatch {
     var built = Built(numbering: numbering, nextDocumentID: base.manifest?.nextDocumentID ?? 1)
     var waiting = WaitingFiles(self, base)
     do {
-      var files = delta.files
-      if numbering == .number { files += try waiting.recalled() }
-      while !files.isEmpty {
-        let numbers = try number(files, numbering, waiting, next: built.nextDocumentID)
-        built.nextDocumentID = numbers.next
-        waiting.note(numbers)
-        let free = try build(numbers, sequence: nextSequence(base, built), rejects, &built, &result)
-        files = numbering == .number ? waiting.next(after: free) : []
+      if delta.isRebuild && settings.documentID == .number {
+        try DocumentNumbers.requireDistinct(state.files, at: place)
+      }
+      for piece in pieces {
+        var files = piece
+        if numbering == .number { files += try waiting.recalled() }
+        while !files.isEmpty {
+          let numbers = try number(files, numbering, waiting, next: built.nextDocumentID)
+          built.nextDocumentID = numbers.next
+          waiting.note(numbers)
+          var free = Set<UInt32>()
+          for group in groups(of: numbers) {
+            free.formUnion(try build(group, base, rejects, &built, &result))
+          }
+          files = numbering == .number ? waiting.next(after: free) : []
+        }
       }
       built.recalled = waiting.looked
       try setAside(waiting.misfits, rejects, &result)
@@ -59,19 +67,46 @@ extension IndexBatch {
     }
   }
 
-  private func nextSequence(_ base: IndexBase, _ built: Built) -> Int64 {
-    built.segments.last.map { $0.summary.sequence + 1 } ?? base.manifest?.nextSequence ?? 1
+  /// What is in memory at one time of the files: where the index is built again, not all of them.
+  private var pieces: some Sequence<[LoggedFile]> {
+    let all = delta.all
+    let size = workspace.context.limits.ofIndexes.fileCount
+    let starts = all.map { Array(stride(from: 0, to: $0.count, by: size)) } ?? [0]
+    return starts.lazy.map { start in
+      all.map { Array($0[start..<min($0.count, start + size)]) } ?? delta.files
+    }
+  }
+
+  /// Numbered files in groups, of each of which all that has to be fetched has room in the cache.
+  private func groups(of numbers: DocumentNumbers) -> [ArraySlice<DocumentNumbers.Numbered>] {
+    let limit = max(1, workspace.project.cache.maxBytes / 2)
+    let files = numbers.numbered
+    var groups: [ArraySlice<DocumentNumbers.Numbered>] = []
+    var start = 0
+    var byteCount: Int64 = 0
+    for (index, entry) in files.enumerated() {
+      let size =
+        workspace.addresses.localPath(of: entry.file) == nil ? max(0, entry.file.byteCount) : 0
+      if index > start && byteCount + size > limit {
+        groups.append(files[start..<index])
+        (start, byteCount) = (index, 0)
+      }
+      byteCount += size
+    }
+    if start < files.count { groups.append(files[start...]) }
+    return groups
   }
 
   /// Builds a segment of numbered files.
   ///
   /// - Returns: The numbers of those that are no text.
   private func build(
-    _ numbers: DocumentNumbers, sequence: Int64, _ rejects: RejectLog, _ built: inout Built,
-    _ result: inout UnitResult
+    _ group: ArraySlice<DocumentNumbers.Numbered>, _ base: IndexBase, _ rejects: RejectLog,
+    _ built: inout Built, _ result: inout UnitResult
   ) throws -> Set<UInt32> {
-    let (documents, copies) = try documents(of: numbers, &result)
-    guard !documents.isEmpty else { return [] }
+    let sequence =
+      built.segments.last.map { $0.summary.sequence + 1 } ?? base.manifest?.nextSequence ?? 1
+    let (documents, copies) = try documents(of: group, &result)
     let name = IndexStore.freshName(run: run.run.id)
     let path = try workspace.scratchFile()
     let outcome = try timed("compute", &result) {
@@ -111,19 +146,19 @@ extension IndexBatch {
   ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
     let numbering = DocumentNumbers.numbering(settings.documentID, for: state.files)
     let none = IndexBase(manifest: nil, open: OpenIndex(run.lake.index(run.unit.id)))
-    let numbers = try number(delta.files, numbering, WaitingFiles(self, none), next: 1)
+    let numbers = try number(Array(state.files), numbering, WaitingFiles(self, none), next: 1)
     try setAside(numbers.misfits, rejects, &result)
-    return try documents(of: numbers, &result)
+    return try documents(of: numbers.numbered[...], &result)
   }
 
-  /// Brings the numbered files here.
+  /// Brings numbered files here.
   private func documents(
-    of numbers: DocumentNumbers, _ result: inout UnitResult
+    of group: ArraySlice<DocumentNumbers.Numbered>, _ result: inout UnitResult
   ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
-    result.rowsRead += Int64(numbers.numbered.count)
-    result.bytesRead += numbers.numbered.reduce(0) { $0 + max(0, $1.file.byteCount) }
-    let fetched = try timed("fetch", &result) { try fetch(numbers.numbered.map(\.file)) }
-    let documents = zip(numbers.numbered, fetched).map { entry, copy in
+    result.rowsRead += Int64(group.count)
+    result.bytesRead += group.reduce(0) { $0 + max(0, $1.file.byteCount) }
+    let fetched = try timed("fetch", &result) { try fetch(group.map(\.file)) }
+    let documents = zip(group, fetched).map { entry, copy in
       IndexDocument(
         id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
         path: copy.path, state: copy.state)

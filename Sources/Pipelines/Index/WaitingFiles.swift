@@ -54,7 +54,8 @@ struct WaitingFiles {
 
   /// Takes down which files have got a number.
   mutating func note(_ numbers: DocumentNumbers) {
-    for (file, _) in numbers.numbered {
+    // In a rebuild, no two files have one number.
+    for (file, _) in numbers.numbered where !delta.isRebuild {
       taken.insert(file.key)
       without[file.key] = nil
     }
@@ -72,7 +73,9 @@ struct WaitingFiles {
   ///
   /// - Complexity: O(files of the source), most of which are not unpacked, where there are numbers.
   private func files(for ids: Set<UInt32>) -> [LoggedFile] {
-    guard !ids.isEmpty, case .log(let consumed, _) = delta.position else { return [] }
+    guard !ids.isEmpty, !delta.isRebuild, case .log(let consumed, _) = delta.position else {
+      return []
+    }
     var found: [LoggedFile] = []
     state.files.forEachKey { index, key in
       guard let number = DocumentNumbers.number(of: key), ids.contains(number) else { return }

@@ -14,6 +14,9 @@ struct Delta: Sendable {
   var origin: Origin
   /// Where the input stands once this is consumed.
   var position: InputPosition
+  /// All files of the source, where an index is built again: no lists are made of what may be
+  /// millions, and `changes` and `origin` have none.
+  var all: LogState.Files?
   /// Whether nothing is left to consume after it.
   var isLast = true
 
@@ -32,6 +35,9 @@ struct Delta: Sendable {
   var files: [LoggedFile] {
     if case .files(_, let files) = origin { files } else { [] }
   }
+
+  var fileCount: Int { all?.count ?? files.count }
+  var byteCount: Int64 { all?.byteCount ?? files.reduce(0) { $0 + $1.byteCount } }
 
   /// Contributions of which rows are to be read.
   var present: [String] { changes.added + changes.replaced }
@@ -88,6 +94,12 @@ extension Survey {
           isLast: number == state.number))
     }
     if isRebuild {
+      if unit.node.model.ownsIndex {
+        return .delta(
+          Delta(
+            input: on, isRebuild: true, changes: .init(), origin: .files(key, []),
+            position: .log(number: state.number, definition: state.definition), all: state.files))
+      }
       let files = Array(state.files)
       return delta(.init(added: files.map(\.key)), upTo: state.number, files)
     }
@@ -221,9 +233,9 @@ extension Model.Kind {
 
 extension BatchLimits {
   /// What one commit of an index takes: a segment for every ten thousand files would only have to be
-  /// merged again, and memory does not grow with it.
-  fileprivate var ofIndexes: BatchLimits {
-    BatchLimits(fileCount: fileCount * 100, byteCount: byteCount)
+  /// merged again, and what is kept in memory of a file is about a kilobyte.
+  var ofIndexes: BatchLimits {
+    BatchLimits(fileCount: fileCount * 25, byteCount: byteCount)
   }
 }
 

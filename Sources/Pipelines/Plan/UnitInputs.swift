@@ -25,7 +25,7 @@ struct UnitInputs: Sendable {
 
   var fileCount: Int {
     objects.values.reduce(0) { $0 + $1.count } + files.values.reduce(0) { $0 + $1.files.count }
-      + (delta?.files.count ?? 0)
+      + (delta?.fileCount ?? 0)
   }
 
   /// All objects of one source.
@@ -36,7 +36,7 @@ struct UnitInputs: Sendable {
   var byteCount: Int64 {
     objects.values.joined().reduce(0) { $0 + $1.byteCount }
       + files.values.reduce(0) { $0 + $1.byteCount }
-      + (delta?.files.reduce(0) { $0 + $1.byteCount } ?? 0)
+      + (delta?.byteCount ?? 0)
   }
 }
 
