@@ -89,13 +89,17 @@ public final class HMACKey: @unchecked Sendable {
     guard let context = EVP_MAC_CTX_new(method) else { fatalError("out of memory") }
     self.context = context
     var name = Array("SHA256".utf8CString)
-    let status = name.withUnsafeMutableBufferPointer { name in
-      let parameters = [
-        OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end(),
-      ]
-      // HMAC fills keys up with zeros, so this one is the same; OpenSSL takes none that is empty.
-      let key = key.isEmpty ? [0] : key
-      return EVP_MAC_init(context, key, key.count, parameters)
+    // HMAC fills keys up with zeros, so this one is the same as an empty one.
+    let key = key.isEmpty ? [0] : key
+    // The parameters point to both texts.
+    let status = "digest".withCString { digest in
+      name.withUnsafeMutableBufferPointer { name in
+        let parameters = [
+          OSSL_PARAM_construct_utf8_string(digest, name.baseAddress, 0),
+          OSSL_PARAM_construct_end(),
+        ]
+        return EVP_MAC_init(context, key, key.count, parameters)
+      }
     }
     precondition(status == 1, "OpenSSL cannot set up an HMAC")
   }
