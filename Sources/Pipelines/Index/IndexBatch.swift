@@ -88,14 +88,11 @@ struct IndexBatch {
     return documents.map { $0! }
   }
 
-  /// A file that can be read where it was listed; nil for others, for landed copies, and where its
-  /// size is not known.
+  /// A file that can be read where it was listed; nil for others.
   private func inPlace(_ file: LoggedFile) -> LocalDocument? {
-    guard file.landed == nil, file.byteCount >= 0 else { return nil }
-    let address = workspace.addresses.address(of: file.key)
-    guard address.utf8.first == UInt8(ascii: "/") else { return nil }
-    return LocalDocument(
-      path: address, byteCount: file.byteCount, state: InputFile.State(listed: file))
+    workspace.addresses.localPath(of: file).map { path in
+      LocalDocument(path: path, byteCount: file.byteCount, state: InputFile.State(listed: file))
+    }
   }
 
   private func fetchRemote(_ files: [LoggedFile]) throws -> [LocalDocument] {
@@ -219,6 +216,16 @@ struct IndexBatch {
     next.inputs = run.unit.inputs.positions
     next.pending = []
     return next
+  }
+}
+
+extension Addresses {
+  /// Where a file of this machine is; nil for others, for landed copies, and where its size is not
+  /// known.
+  func localPath(of file: LoggedFile) -> String? {
+    guard file.landed == nil, file.byteCount >= 0 else { return nil }
+    let address = address(of: file.key)
+    return address.utf8.first == UInt8(ascii: "/") ? address : nil
   }
 }
 
