@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""moto's S3 server with a bucket of small objects: objects_server.py COUNT
+"""moto's S3 server with a bucket of small objects: objects_server.py COUNT [FOLDER]
 
-Prints its port on standard output, and ends when its standard input does.
+Writes the objects to FOLDER too, as bucket/key. Prints its port on standard output, and ends when its
+standard input does.
 """
 
 import logging
+import pathlib
 import random
 import sys
 import threading
@@ -25,7 +27,12 @@ backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 backend.create_bucket("bucket", "us-east-1")
 chance = random.Random(1)
 for number in range(int(sys.argv[1])):
-    backend.put_object("bucket", f"small/{number:06}.txt", chance.randbytes(chance.randint(1000, 4000)))
+    key, content = f"small/{number:06}.txt", chance.randbytes(chance.randint(1000, 4000))
+    backend.put_object("bucket", key, content)
+    if len(sys.argv) > 2:
+        file = pathlib.Path(sys.argv[2], "bucket", key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 server = make_server(
     "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True,
     request_handler=Handler)

@@ -5,8 +5,9 @@
 
 large  one object from nginx on loopback. Compared is the time of whole processes; and Sluice's peak
        memory with that for an object of 16 MiB: it must not grow with the object.
-small  many objects of 1 to 4 KB from moto's S3 server, which is far slower than either client; so
-       what is compared is the CPU time of the clients, per object.
+small  many objects of 1 to 4 KB. moto's S3 server lists them, and nginx gives them out, with the
+       ETags that S3 has: moto closes every connection, which no object store does. As moto is far
+       slower than either client, what is compared is the CPU time of the clients, per object.
 put    one file of half the megabytes to moto's S3 server, in parts, as landing and exports put theirs:
        its peak memory, with that for a file of 32 MiB.
 
@@ -107,6 +108,30 @@ def s3_settings(address):
     return settings
 
 
+def serve(rules, more=""):
+    """nginx, and the port where it answers by these rules."""
+    port = free_port()
+    settings = WORK / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    settings.write_text(f"""
+{user} daemon off; worker_processes 1; pid {WORK}/nginx.pid; error_log {WORK}/nginx.log;
+events {{}}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; {more}
+  client_body_temp_path {WORK}/t1; proxy_temp_path {WORK}/t2; fastcgi_temp_path {WORK}/t3;
+  uwsgi_temp_path {WORK}/t4; scgi_temp_path {WORK}/t5;
+  server {{ listen 127.0.0.1:{port}; {rules} }}
+}}
+""")
+    nginx = subprocess.Popen([command("nginx"), "-e", f"{WORK}/nginx.log", "-c", str(settings)])
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return nginx, port
+        time.sleep(0.05)
+    sys.exit(f"bench: nginx does not answer; see {WORK}/nginx.log")
+
+
 def large():
     site = WORK / "site"
     big = site / "big.bin"
@@ -115,26 +140,8 @@ def large():
         with open(big, "wb") as file:
             for _ in range(MEGABYTES):
                 file.write(os.urandom(1 << 20))
-    port = free_port()
-    settings = WORK / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""
-    settings.write_text(f"""
-{user} daemon off; worker_processes 1; pid {WORK}/nginx.pid; error_log {WORK}/nginx.log;
-events {{}}
-http {{
-  access_log off; sendfile on; tcp_nopush on;
-  client_body_temp_path {WORK}/t1; proxy_temp_path {WORK}/t2; fastcgi_temp_path {WORK}/t3;
-  uwsgi_temp_path {WORK}/t4; scgi_temp_path {WORK}/t5;
-  server {{ listen 127.0.0.1:{port}; root {site}; }}
-}}
-""")
-    nginx = subprocess.Popen([command("nginx"), "-e", f"{WORK}/nginx.log", "-c", str(settings)])
+    nginx, port = serve(f"root {site};")
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         url = f"http://127.0.0.1:{port}/big.bin"
         with open(big, "rb") as file:  # into the page cache, for both alike
             while file.read(1 << 20):
@@ -169,11 +176,23 @@ http {{
 
 
 def small():
+    objects = WORK / "old" / "objects"
     server = subprocess.Popen(
-        [PYTHON, os.path.join(ROOT, "Benchmarks/objects_server.py"), str(OBJECTS)],
+        [PYTHON, os.path.join(ROOT, "Benchmarks/objects_server.py"), str(OBJECTS), str(objects)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    moto = int(server.stdout.readline())
+    etags = WORK / "old" / "etags"
+    etags.write_text("".join(
+        f'/{path.relative_to(objects)} {hashlib.md5(path.read_bytes()).hexdigest()};\n'
+        for path in objects.rglob("*.txt")))
+    nginx, port = serve(
+        f"""location / {{
+          if ($args) {{ proxy_pass http://127.0.0.1:{moto}; }}
+          root {objects}; etag off; add_header ETag '"$object"';
+        }}""",
+        f"map_hash_max_size 65536; map $uri $object {{ include {etags}; }}")
     try:
-        address = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        address = f"http://127.0.0.1:{port}"
         settings = s3_settings(address)
 
         def check():
@@ -194,7 +213,7 @@ def small():
 
         aws = command("aws")
         version = subprocess.run([aws, "--version"], capture_output=True, text=True).stdout.split()
-        print(f"{OBJECTS:,} objects of 1 to 4 KB from moto, {RUNS} runs each; {version[0]}")
+        print(f"{OBJECTS:,} objects of 1 to 4 KB, {RUNS} runs each; {version[0]}")
         medians = turns({
             "sluice": ([FETCH, str(WORK / "sluice"), "s3://bucket/small/*"], settings),
             "awscli": ([aws, "--endpoint-url", address, "s3", "cp", "--recursive", "--only-show-errors",
@@ -202,6 +221,8 @@ def small():
         }, check)
         report(medians, "object", OBJECTS, 1, 0.1)
     finally:
+        nginx.terminate()
+        nginx.wait()
         server.stdin.close()
         server.wait()
 
