@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Stores
+import TestSupport
 import Testing
 
 /// Source, lake and export each on an object store, with nothing but the bucket to remember by.
@@ -145,6 +146,43 @@ struct RemoteTests {
         == ["upToDate", "published"], "\(next)")
     let maintained = try project.sluice("maintain", variables: variables)
     #expect(maintained.exitCode == 0, "\(maintained)")
+  }
+
+  @Test("rule 24: a moved lake goes on there when a REST catalog keeps its tables, too")
+  func relocatedInCatalog() throws {
+    let project = try PageviewsProject()
+    try Goods.write(to: project)
+    let work = project.root.appending(path: "rest")
+    try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
+    let rest = try PythonTool("rest_catalog.py", [work.path, "nobody"])
+    try project.edit(
+      "sluice.yaml", "catalog: storage",
+      "catalog: {use: rest, uri: \"http://127.0.0.1:\(try rest.firstLine())\", "
+        + "warehouse: the warehouse}")
+    func silver() throws -> [String] {
+      let rows = try project.run([
+        "query", "SELECT id || ' ' || owner || ' ' || amount AS row FROM goods.silver ORDER BY 1",
+        "--json",
+      ])
+      return try rows.json().compactMap { $0["row"]?.string }
+    }
+    try Goods.fill(project)
+    try project.mustRun(["run", "goods", "--lake", "elsewhere/lake"])
+    // Such a catalog reads what it knows of a table where it has been, until it is told.
+    let old = project.root.appending(path: "elsewhere/lake")
+    try FileManager.default.copyItem(at: old, to: project.lake)
+    try Goods.change(project)
+    let early = try project.run(["run", "goods"])
+    #expect(early.exitCode != 0 && early.standardError.contains("relocate"), "\(early)")
+    for isFirst in [true, false] {
+      let outcome = try project.sluice("state", "relocate", "--json")
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      let changes = try outcome.json().map { $0["changed"] }
+      #expect(!changes.isEmpty && changes.allSatisfy { $0 == .boolean(isFirst) }, "\(outcome)")
+    }
+    try FileManager.default.removeItem(at: old)
+    try project.mustRun(["run", "goods"])
+    #expect(try silver() == Goods.silver)
   }
 
   @Test("a run that is killed at any of its calls to the bucket is made good by the next")

@@ -162,6 +162,19 @@ public struct Table: Sendable {
     return found.bytes
   }
 
+  /// Tables of others may lie anywhere; those that are to be written lie in the lake.
+  ///
+  /// - Throws: `LakeError` `.invalid` where the catalog keeps the table at another place.
+  public func requireHome() throws {
+    let home = store.uri(LakeLayout.table(id))
+    guard location != home && location != "file://" + home else { return }
+    throw LakeError(
+      .invalid, "the catalog keeps the table at \(location), outside this lake",
+      at: Place(model: id.description),
+      advice: "such tables can be read, not written; where the lake was moved, "
+        + "'sluice state relocate' tells the catalog")
+  }
+
   /// Where a file of the table is: in the lake, or where the table's catalog allows tables to be.
   func locate(_ path: String) throws -> (store: any Store, key: String) {
     do {

@@ -116,6 +116,7 @@ struct Planner {
     }
     guard let table = try workspace.lake.catalog.load(id) else { return TableView() }
     do {
+      try table.requireHome()
       return TableView(table: table, consumption: try table.consumption())
     } catch let error as LakeError {
       return TableView(table: table, problem: error)

@@ -36,13 +36,7 @@ public struct RestCatalog: Catalog {
 
   public func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table {
     let base = try base ?? create(update, id)
-    guard base.location == store.uri(LakeLayout.table(id)) else {
-      throw LakeError(
-        .invalid, "the catalog keeps the table at \(base.location), outside this lake",
-        at: Place(model: id.description),
-        advice: "such tables can be read, not written; where the lake was moved, "
-          + "'sluice state relocate' tells the catalog")
-    }
+    try base.requireHome()
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
     do {
       try builder.writeFiles()
