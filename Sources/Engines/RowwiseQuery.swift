@@ -150,7 +150,7 @@ struct RowwiseQuery {
         return nil
       }
       try refuseSample(node)
-      guard let start = openParenthesis(before: from) else { throw unreadable }
+      guard let start = text.openParenthesis(before: from) else { throw unreadable }
       return Carrier(alias: alias, start: start)
     case "JOIN":
       let left = try carry(table: node["left"] ?? .null, scope)
@@ -242,7 +242,7 @@ struct RowwiseQuery {
   ///
   /// - Returns: Its FROM.
   private mutating func insert(into list: [JSON], _ carrier: Carrier) throws -> Int {
-    guard let from = from(before: carrier.start) else { throw unreadable }
+    guard let from = text.from(before: carrier.start) else { throw unreadable }
     let missing = columns.filter { column in
       !list.contains { RowwiseQuery.selects($0, column, of: carrier.alias) }
     }
@@ -276,42 +276,6 @@ struct RowwiseQuery {
     }
   }
 
-  private func word(_ index: Int) -> String {
-    String(decoding: text.bytes[text.tokens[index].range], as: UTF8.self).lowercased()
-  }
-
-  /// The FROM of the clause in which a token stands, looking out of parentheses as needed.
-  private func from(before start: Int) -> Int? {
-    var depth = 0
-    var index = start - 1
-    while index >= 0 {
-      switch word(index) {
-      case ")": depth += 1
-      case "(": depth = max(depth - 1, 0)
-      case "from" where depth == 0:
-        // `a IS DISTINCT FROM b`, in the condition of a join before.
-        let before = text.tokens[..<index].lastIndex { $0.kind != .gap }
-        if before.map(word) != "distinct" { return index }
-      default: break
-      }
-      index -= 1
-    }
-    return nil
-  }
-
-  private func openParenthesis(before start: Int) -> Int? {
-    var depth = 0
-    for index in stride(from: start - 1, through: 0, by: -1) {
-      switch word(index) {
-      case ")": depth += 1
-      case "(" where depth == 0: return index
-      case "(": depth -= 1
-      default: break
-      }
-    }
-    return nil
-  }
-
   // MARK: Failures
 
   private var unreadable: EngineError {
@@ -333,71 +297,5 @@ struct RowwiseQuery {
       advice: advice
         ?? "do that in a `full` or `interval` model that reads this one, or choose that kind here",
       exitCode: 2)
-  }
-}
-
-extension DuckDBConnection {
-  /// The text of a query with columns of one input carried to its result.
-  ///
-  /// - Throws: `EngineError` `.badQuery` where the query is not row-wise over that input.
-  func carrying(
-    _ columns: [String], of input: String, through sql: String, at place: Place
-  ) throws -> String {
-    let aggregates = try aggregateNames()
-    func analyse(_ text: SQLText) throws -> (SyntaxTree, RowwiseQuery) {
-      let tree = try syntaxTree(of: text, at: place)
-      return (
-        tree,
-        try RowwiseQuery(tree, of: text, input: input, carrying: columns, at: place) {
-          aggregates.contains($0)
-        }
-      )
-    }
-    let (tree, query) = try analyse(SQLText(sql))
-    guard !query.edits.isEmpty else { return sql }
-    // The text was changed by its tokens; the parser says whether it says what was meant: the same
-    // query, the columns added, and nothing left to add.
-    let text = query.edited
-    guard let (again, rest) = try? analyse(SQLText(text)), rest.edits.isEmpty,
-      again.root.withoutColumns(columns) == tree.root.withoutColumns(columns)
-    else {
-      throw EngineError(
-        .badQuery, "the SQL does not show where its rows' file and batch can be added",
-        at: place,
-        advice: "select \(columns.joined(separator: ", ")) of '\(input)' yourself", exitCode: 2)
-    }
-    return text
-  }
-
-  private func aggregateNames() throws -> Set<String> {
-    let sql =
-      "SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
-      + "WHERE function_type = 'aggregate'"
-    let sent = SentSQL("functions", SQLText(""), prefix: sql, suffix: "")
-    let rows = try execute(sent, [:]) { try $0.rows() }
-    return Set(rows.compactMap { if case .string(let name)? = $0.first { name } else { nil } })
-  }
-}
-
-extension JSON {
-  /// A syntax tree without positions, and without plain references to `columns` in SELECT lists.
-  fileprivate func withoutColumns(_ columns: [String]) -> JSON {
-    switch self {
-    case .array(let items): return .array(items.map { $0.withoutColumns(columns) })
-    case .object(let members):
-      return .object(
-        members.compactMap { member in
-          if ["query_location", "named_param_map"].contains(member.name) { return nil }
-          guard member.name == "select_list", let items = member.value.array else {
-            return Member(member.name, member.value.withoutColumns(columns))
-          }
-          let kept = items.filter { item in
-            let name = item["column_names"]?.array?.last?.string?.lowercased() ?? ""
-            return item["type"]?.string != "COLUMN_REF" || !columns.contains(name)
-          }
-          return Member(member.name, .array(kept.map { $0.withoutColumns(columns) }))
-        })
-    default: return self
-    }
   }
 }

@@ -95,7 +95,7 @@ private final class Rewriting {
   func rewrite() throws -> Int64 {
     let leaves = try markedLeaves()
     guard let groups = footer[4]?.list else { throw ThriftValue.Malformed() }
-    var parts: [(start: Int64, group: Int, column: Int, leaf: Leaf)] = []
+    var parts: [(start: Int64, group: Int, column: Int, leaf: FixedLengthLeaf)] = []
     for (group, value) in groups.enumerated() {
       for (column, leaf) in leaves.enumerated() where leaf.byteCount != nil {
         guard let chunk = value[1]?.list?[safely: column]?[3], let start = chunk.firstPage else {
@@ -130,18 +130,10 @@ private final class Rewriting {
 
   // MARK: - The footer
 
-  private struct Leaf {
-    var name: String
-    /// Of columns that are to have another form.
-    var byteCount: Int?
-    var isNullable: Bool
-    var isRepeated: Bool
-  }
-
   /// All leaves in the order of columns; those with fixed lengths get their type in the schema.
-  private func markedLeaves() throws -> [Leaf] {
+  private func markedLeaves() throws -> [FixedLengthLeaf] {
     guard var elements = footer[2]?.list else { throw ThriftValue.Malformed() }
-    var leaves: [Leaf] = []
+    var leaves: [FixedLengthLeaf] = []
     var index = 0
     func visit(_ isNullable: Bool, _ isRepeated: Bool) throws {
       guard elements.indices.contains(index) else { throw ThriftValue.Malformed() }
@@ -165,7 +157,8 @@ private final class Rewriting {
       var name = ""
       if case .binary(let bytes)? = element[4] { name = String(decoding: bytes, as: UTF8.self) }
       leaves.append(
-        Leaf(name: name, byteCount: byteCount, isNullable: isNullable, isRepeated: isRepeated))
+        FixedLengthLeaf(
+          name: name, byteCount: byteCount, isNullable: isNullable, isRepeated: isRepeated))
     }
     try visit(false, false)
     footer[2] = footer[2]!.replacing(elements)
@@ -214,7 +207,7 @@ private final class Rewriting {
 
   /// - Returns: The sizes of the column's part, with its pages' headers.
   private func convert(
-    _ range: Range<Int64>, codec: Int64, _ leaf: Leaf
+    _ range: Range<Int64>, codec: Int64, _ leaf: FixedLengthLeaf
   ) throws -> (plain: Int64, packed: Int64) {
     let bytes = try Rewriting.read(old, range, path)
     let start = written
@@ -231,10 +224,11 @@ private final class Rewriting {
       guard codec == Codec.none || codec == Codec.zstd else { throw ThriftValue.Malformed() }
       var page = codec == Codec.zstd ? try inflated(body, .zstd, limit: 1 << 31) : body
       switch header[1]?.integer {
-      case 2: page = try withoutLengths(page, from: 0, leaf)
+      case 2: page = try leaf.withoutLengths(page, from: 0, at: Place(file: path))
       case 0:
         switch header[5]?[2]?.integer {
-        case 0: page = try withoutLengths(page, from: valuesStart(page, leaf), leaf)
+        case 0:
+          page = try leaf.withoutLengths(page, from: leaf.valuesStart(page), at: Place(file: path))
         // Numbers of entries in the dictionary.
         case 2, 8: break
         default: throw ThriftValue.Malformed()
@@ -250,39 +244,6 @@ private final class Rewriting {
       try write(head + packed)
     }
     return (plain, written - start)
-  }
-
-  /// Where values begin, behind the levels of repetition and of nulls.
-  private func valuesStart(_ page: [UInt8], _ leaf: Leaf) throws -> Int {
-    var offset = 0
-    for isThere in [leaf.isRepeated, leaf.isNullable] where isThere {
-      offset += 4 + (try length(page, at: offset))
-    }
-    return offset
-  }
-
-  private func length(_ page: [UInt8], at offset: Int) throws -> Int {
-    guard offset + 4 <= page.count else { throw ThriftValue.Malformed() }
-    return (0..<4).reduce(0) { $0 | Int(page[offset + $1]) << (8 * $1) }
-  }
-
-  private func withoutLengths(_ page: [UInt8], from start: Int, _ leaf: Leaf) throws -> [UInt8] {
-    guard start <= page.count, let wanted = leaf.byteCount else { throw ThriftValue.Malformed() }
-    var values = Array(page[..<start])
-    values.reserveCapacity(page.count)
-    var offset = start
-    while offset < page.count {
-      let count = try length(page, at: offset)
-      guard count == wanted else {
-        throw EngineError(
-          .failed, "a value of \(count) bytes is in '\(leaf.name)', whose type is fixed[\(wanted)]",
-          at: Place(file: path), advice: "the query has to give values of that length")
-      }
-      guard offset + 4 + count <= page.count else { throw ThriftValue.Malformed() }
-      values += page[offset + 4..<offset + 4 + count]
-      offset += 4 + count
-    }
-    return values
   }
 
   // MARK: - Bytes
