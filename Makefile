@@ -71,11 +71,12 @@ bench-plan: build ## planning over a million objects of which a hundred changed
 	@.build/release/bench-planning prepare .bench/planning
 	@.build/release/bench-planning plan .bench/planning
 
-# COMMIT_SNAPSHOTS and COMMIT_FILES set the size of the table.
+# COMMIT_SNAPSHOTS and COMMIT_FILES set the size of the table. The build has its own folder, as its
+# flags would undo the release's.
 bench-commit: ## publishing one more batch to a large table, against pyiceberg's append
 	@scripts/setup test
 	@SLUICE_BENCH_COMMIT=$${PWD}/.bench/commit "$(SWIFT)" test -c release -Xswiftc -enable-testing \
-	  --disable-xctest --filter CommitCostTests 2>&1 | grep -E "commit:|error|✘"
+	  --scratch-path .build/testing --disable-xctest --filter CommitCostTests 2>&1 | grep -E "commit:|error|✘"
 
 # BENCH_RUNS, BENCH_MEGABYTES, BENCH_OBJECTS and BENCH_ONLY=large,small,put as in Benchmarks/stores.py.
 bench-stores: build ## fetching against curl and awscli
