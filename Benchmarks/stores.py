@@ -28,8 +28,10 @@ import sys
 import time
 
 from bench import ROOT, machine
+from place import place
 
-WORK = pathlib.Path(ROOT, ".bench", "stores")
+HOME = pathlib.Path(ROOT, ".bench", "stores")
+WORK = HOME  # a folder in it, chosen when a run starts
 FETCH = os.path.join(ROOT, ".build", "release", "bench-fetch")
 PYTHON = os.path.join(ROOT, ".deps", "venv", "bin", "python")
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -47,8 +49,7 @@ def command(name, *others):
 
 def run(arguments, settings, output):
     """Seconds, CPU seconds and peak bytes of one process, which writes to an empty folder."""
-    # Old folders go at the end: ext4 without a journal searches long for an inode where many were
-    # just freed.
+    # Old folders go at the end; see place.py.
     if output.exists():
         output.rename(WORK / "old" / f"{output.name}-{len(os.listdir(WORK / 'old'))}")
     output.mkdir(parents=True)
@@ -133,7 +134,7 @@ http {{
 
 
 def large():
-    site = WORK / "site"
+    site = HOME / "site"
     big = site / "big.bin"
     site.mkdir(parents=True, exist_ok=True)
     if not big.exists() or big.stat().st_size != MEGABYTES << 20:
@@ -257,17 +258,21 @@ def put():
 
 
 def main():
-    remove()
-    (WORK / "old").mkdir(parents=True)
-    print(f"machine   {machine()}\n")
+    global WORK
+    WORK, seconds = place(HOME)
+    (WORK / "old").mkdir()
+    print(f"machine   {machine()}")
+    print(f"disk      {seconds * 1e6:.0f} µs of CPU to make an empty file\n")
     for name in os.environ.get("BENCH_ONLY", "large,small,put").split(","):
         {"large": large, "small": small, "put": put}[name]()
     remove()
 
 
 def remove():
-    for name in ("sluice", "curl", "awscli", "old"):
-        shutil.rmtree(WORK / name, ignore_errors=True)
+    """What this run left, and runs that were broken off."""
+    for folder in HOME.iterdir():
+        if folder.name != "site":
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
