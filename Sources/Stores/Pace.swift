@@ -13,6 +13,8 @@ final class Pace: Sendable {
     var next: Int64 = 0
   }
   private let state = Mutex(State())
+  /// Whether there is any time between requests: what all threads ask twice a request.
+  private let isSpaced = Atomic<Bool>(false)
   private let clock: Clock
 
   private static let first = 10.0
@@ -24,6 +26,7 @@ final class Pace: Sendable {
 
   /// Waits for this request's turn.
   func wait(_ cancellation: Cancellation) throws {
+    guard isSpaced.load(ordering: .relaxed) else { return }
     let now = clock.now().milliseconds
     let wait = state.withLock { state -> Int64 in
       guard state.spacingMilliseconds > 0 else { return 0 }
@@ -45,14 +48,17 @@ final class Pace: Sendable {
   private func slowDown() {
     state.withLock {
       $0.spacingMilliseconds = min(Pace.most, max(Pace.first, $0.spacingMilliseconds * 2))
+      isSpaced.store(true, ordering: .relaxed)
     }
   }
 
   private func wentWell() {
+    guard isSpaced.load(ordering: .relaxed) else { return }
     state.withLock {
-      guard $0.spacingMilliseconds > 0 else { return }
       $0.spacingMilliseconds *= 0.95
-      if $0.spacingMilliseconds < 1 { $0.spacingMilliseconds = 0 }
+      guard $0.spacingMilliseconds < 1 else { return }
+      $0.spacingMilliseconds = 0
+      isSpaced.store(false, ordering: .relaxed)
     }
   }
 }

@@ -8,8 +8,8 @@ final class ServerClock: Sendable {
   private let own: Clock
   /// What the server's clock is ahead of this machine's; nil before the first answer.
   private let ahead = Mutex<Int64?>(nil)
-  /// The date that it was learnt from.
-  private let learnt = Mutex("")
+  /// The hash of the date that it was learnt from.
+  private let learnt = Atomic<Int>(0)
 
   init(own: Clock) { self.own = own }
 
@@ -21,10 +21,10 @@ final class ServerClock: Sendable {
 
   func learn(from response: HTTPResponse) {
     // Dates have whole seconds: the first answer of a second tells most.
-    guard let text = response["date"], learnt.withLock({ $0 != text }),
-      let date = httpDate(text)
+    guard let text = response["date"], case let hash = text.hashValue,
+      learnt.load(ordering: .relaxed) != hash, let date = httpDate(text)
     else { return }
-    learnt.withLock { $0 = text }
+    learnt.store(hash, ordering: .relaxed)
     let offset = date.microseconds - own.now().microseconds
     ahead.withLock { $0 = offset }
   }

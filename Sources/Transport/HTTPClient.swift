@@ -122,20 +122,28 @@ public final class TransferCounters: Sendable {
     public var bytesSent: Int64 = 0
   }
 
-  private let state = Mutex(Snapshot())
+  // Without a lock: counted up by all threads, for every piece of every transfer.
+  private let requests = Atomic<Int>(0)
+  private let retries = Atomic<Int>(0)
+  private let bytesReceived = Atomic<Int64>(0)
+  private let bytesSent = Atomic<Int64>(0)
 
   public init() {}
 
-  public var snapshot: Snapshot { state.withLock { $0 } }
+  /// Of transfers under way, one number may be of a moment later than another.
+  public var snapshot: Snapshot {
+    Snapshot(
+      requests: requests.load(ordering: .relaxed), retries: retries.load(ordering: .relaxed),
+      bytesReceived: bytesReceived.load(ordering: .relaxed),
+      bytesSent: bytesSent.load(ordering: .relaxed))
+  }
 
   public func add(
     requests: Int = 0, retries: Int = 0, bytesReceived: Int64 = 0, bytesSent: Int64 = 0
   ) {
-    state.withLock {
-      $0.requests += requests
-      $0.retries += retries
-      $0.bytesReceived += bytesReceived
-      $0.bytesSent += bytesSent
-    }
+    if requests != 0 { self.requests.wrappingAdd(requests, ordering: .relaxed) }
+    if retries != 0 { self.retries.wrappingAdd(retries, ordering: .relaxed) }
+    if bytesReceived != 0 { self.bytesReceived.wrappingAdd(bytesReceived, ordering: .relaxed) }
+    if bytesSent != 0 { self.bytesSent.wrappingAdd(bytesSent, ordering: .relaxed) }
   }
 }

@@ -173,7 +173,9 @@ final class S3Service: Sendable {
   }
 
   private func signed(_ request: S3Request, as credentials: AWSCredentials?) throws -> HTTPRequest {
-    let region = region(of: request.bucket)
+    let (region, isSkewed) = state.withLock {
+      ($0.regions[request.bucket] ?? configuration.region, $0.isSkewed)
+    }
     var url = configuration.bucketURL(request.bucket, region: region)
     url += "/" + uriEncoded(request.key ?? "", keepsSlashes: true)
     if !request.query.isEmpty {
@@ -194,7 +196,7 @@ final class S3Service: Sendable {
       case .none: payload = .empty
       default: payload = isSecure ? .unsigned : try request.payload()
       }
-      let now = state.withLock { $0.isSkewed } ? clock.now : policy.clock.now()
+      let now = isSkewed ? clock.now : policy.clock.now()
       signer.sign(&http, as: credentials, region: region, payload: payload, at: now)
     }
     return http
