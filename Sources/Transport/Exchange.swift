@@ -72,6 +72,7 @@ final class Exchange {
       response.status =
         Int(String(decoding: status.prefix { !Exchange.isSpace($0) }, as: UTF8.self)) ?? 0
       response.headers.removeAll(keepingCapacity: true)
+      response.headers.reserveCapacity(16)
     } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
       var value = line[(colon + 1)...].drop(while: Exchange.isSpace)
       while let last = value.last, Exchange.isSpace(last) { value.removeLast() }

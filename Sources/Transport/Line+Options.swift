@@ -133,22 +133,40 @@ extension Line {
 
   private func headers(of request: HTTPRequest) throws -> UnsafeMutablePointer<curl_slist>? {
     var list: UnsafeMutablePointer<curl_slist>?
-    func append(_ line: String) throws {
-      // A line break in a value would be a header of its own.
-      guard !line.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D || $0 == 0 }) else {
+    var statesEncoding = false
+    for (name, value) in request.headers {
+      guard Line.append(name, value, to: &list) else {
         curl_slist_free_all(list)
         throw TransportError(
           .failed, "a line break in a request's header", at: Place(file: redactedURL(request.url)))
       }
-      list = curl_slist_append(list, line)
-    }
-    var statesEncoding = false
-    for (name, value) in request.headers {
-      try append(name + ": " + value)
       statesEncoding = statesEncoding || isSameHeader(name, "accept-encoding")
     }
-    if !statesEncoding { try append("Accept-Encoding: identity") }
+    if !statesEncoding { list = curl_slist_append(list, "Accept-Encoding: identity") }
     return list
+  }
+
+  /// Appends a header, put together on the stack: libcurl makes a copy of its own.
+  ///
+  /// - Returns: False where there is a line break in it, which would start a header of its own.
+  private static func append(
+    _ name: String, _ value: String, to list: inout UnsafeMutablePointer<curl_slist>?
+  ) -> Bool {
+    let byteCount = name.utf8.count + 2 + value.utf8.count
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: byteCount + 1) { line in
+      var end = line.initialize(fromContentsOf: name.utf8)
+      end = line[end...].initialize(fromContentsOf: ": ".utf8)
+      end = line[end...].initialize(fromContentsOf: value.utf8)
+      // Without a way out of the loop, it is done for many bytes at a time.
+      var breaks: UInt8 = 0
+      for byte in line[..<end] { breaks |= byte == 0x0A || byte == 0x0D || byte == 0 ? 1 : 0 }
+      guard breaks == 0 else { return false }
+      line.initializeElement(at: end, to: 0)
+      line.withMemoryRebound(to: CChar.self) {
+        list = curl_slist_append(list, $0.baseAddress)
+      }
+      return true
+    }
   }
 }
 

@@ -56,9 +56,14 @@ final class Line: @unchecked Sendable {
     var microseconds: curl_off_t = 0
     curl_get_offset(easy, CURLINFO_TOTAL_TIME_T, &microseconds)
     exchange.response.seconds = Double(microseconds) / 1e6
+    exchange.response.effectiveURL = exchange.request.url
     var url: UnsafePointer<CChar>?
-    curl_get_text(easy, CURLINFO_EFFECTIVE_URL, &url)
-    exchange.response.effectiveURL = url.map { String(cString: $0) } ?? exchange.request.url
+    // Nobody is led elsewhere with a request that is for one URL.
+    if !exchange.request.isVerbatim,
+      curl_get_text(easy, CURLINFO_EFFECTIVE_URL, &url) == CURLE_OK, let url
+    {
+      exchange.response.effectiveURL = String(cString: url)
+    }
     return exchange.response
   }
 

@@ -53,6 +53,7 @@ public final class SigV4: Sendable {
     payload: Payload, at time: Instant
   ) {
     let stamp = SigV4.stamp(time)
+    request.headers.reserveCapacity(request.headers.count + 4)
     request.headers.append(("X-Amz-Date", stamp))
     if let token = credentials.sessionToken {
       request.headers.append(("X-Amz-Security-Token", token))
@@ -61,10 +62,14 @@ public final class SigV4: Sendable {
     let (canonical, signedHeaders) = canonicalRequest(request, payload)
     let date = String(decoding: stamp.utf8.prefix(8), as: UTF8.self)
     let scope = "\(date)/\(region)/\(service)/aws4_request"
-    let toSign =
-      "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(hexText(Kernels.sha256(Array(canonical.utf8))))"
+    var toSign: [UInt8] = []
+    toSign.reserveCapacity(256)
+    let digest = hexText(Kernels.sha256(canonical))
+    for piece in ["AWS4-HMAC-SHA256\n", stamp, "\n", scope, "\n", digest] {
+      toSign.append(contentsOf: piece.utf8)
+    }
     let key = key(credentials.secretAccessKey, date, region)
-    let signature = hexText(key.code(of: Array(toSign.utf8)))
+    let signature = hexText(key.code(of: toSign))
     request.headers.append(
       (
         "Authorization",
@@ -73,12 +78,14 @@ public final class SigV4: Sendable {
       ))
   }
 
-  /// The request in the one form that both sides can compute.
+  /// The request in the one form that both sides can compute, in UTF-8.
   func canonicalRequest(
     _ request: HTTPRequest, _ payload: Payload
-  ) -> (text: String, signedHeaders: String) {
+  ) -> (text: [UInt8], signedHeaders: String) {
     let url = URLParts(request.url)
-    var values = [(name: "host", value: url.host)]
+    var values: [(name: String, value: String)] = []
+    values.reserveCapacity(request.headers.count + 1)
+    values.append(("host", url.host))
     for (name, value) in request.headers {
       let (name, value) = (name.lowercased(), SigV4.plain(value))
       if let same = values.firstIndex(where: { $0.name == name }) {
@@ -88,26 +95,31 @@ public final class SigV4: Sendable {
       }
     }
     values.sort { precede($0.name, $1.name) }
-    var signedHeaders = ""
+    // Piece by piece into buffers of bytes: this is done for every request.
+    var signedHeaders: [UInt8] = []
+    signedHeaders.reserveCapacity(128)
     for (name, _) in values {
-      if !signedHeaders.isEmpty { signedHeaders += ";" }
-      signedHeaders += name
+      if !signedHeaders.isEmpty { signedHeaders.append(UInt8(ascii: ";")) }
+      signedHeaders.append(contentsOf: name.utf8)
     }
-    // Piece by piece into one buffer: this is done for every request.
-    var text = ""
+    let lineBreak = UInt8(ascii: "\n")
+    var text: [UInt8] = []
     text.reserveCapacity(1024)
     for line in [request.method.rawValue, path(url.path), SigV4.query(url.query)] {
-      text += line
-      text += "\n"
+      text.append(contentsOf: line.utf8)
+      text.append(lineBreak)
     }
     for (name, value) in values {
-      text += name
-      text += ":"
-      text += value
-      text += "\n"
+      text.append(contentsOf: name.utf8)
+      text.append(UInt8(ascii: ":"))
+      text.append(contentsOf: value.utf8)
+      text.append(lineBreak)
     }
-    for piece in ["\n", signedHeaders, "\n", payload.text] { text += piece }
-    return (text, signedHeaders)
+    text.append(lineBreak)
+    text.append(contentsOf: signedHeaders)
+    text.append(lineBreak)
+    text.append(contentsOf: payload.text.utf8)
+    return (text, String(decoding: signedHeaders, as: UTF8.self))
   }
 
   /// S3 signs the path as it is sent; elsewhere it is encoded once more, without dot segments.
@@ -142,7 +154,14 @@ public final class SigV4: Sendable {
   /// Without spaces at the ends, and with one where there are several.
   private static func plain(_ value: String) -> String {
     let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-    guard value.utf8.contains(where: isSpace) else { return value }
+    // Most have none, and it is asked for each header of each request: no way out of the loop, so
+    // that it is done for many bytes at a time.
+    let hasNone = value.utf8.withContiguousStorageIfAvailable { bytes in
+      var spaces: UInt8 = 0
+      for byte in bytes { spaces |= byte == 0x20 || byte == 0x09 ? 1 : 0 }
+      return spaces == 0
+    }
+    if hasNone == true { return value }
     return value.utf8.split(whereSeparator: isSpace).map { String(Substring($0)) }
       .joined(separator: " ")
   }
