@@ -27,7 +27,7 @@ public final class Digest {
   private nonisolated(unsafe) static let sha1 = EVP_MD_fetch(nil, "SHA1", nil)
   private nonisolated(unsafe) static let md5 = EVP_MD_fetch(nil, "MD5", nil)
 
-  private static func method(_ algorithm: Algorithm) -> OpaquePointer? {
+  fileprivate static func method(_ algorithm: Algorithm) -> OpaquePointer? {
     switch algorithm {
     case .sha256: sha256
     case .sha1: sha1
@@ -66,9 +66,13 @@ public func sha256(_ bytes: [UInt8]) -> [UInt8] { digest(bytes, .sha256) }
 public func md5(_ bytes: [UInt8]) -> [UInt8] { digest(bytes, .md5) }
 
 private func digest(_ bytes: [UInt8], _ algorithm: Digest.Algorithm) -> [UInt8] {
-  let digest = Digest(algorithm)
-  digest.update(bytes)
-  return digest.finish()
+  [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { out, count in
+    var length: UInt32 = 0
+    let status = EVP_Digest(
+      bytes, bytes.count, out.baseAddress, &length, Digest.method(algorithm), nil)
+    guard status == 1 else { fatalError("OpenSSL refuses \(algorithm); is it in FIPS mode?") }
+    count = Int(length)
+  }
 }
 
 /// HMAC with SHA-256 (RFC 2104), as signatures of requests use it.

@@ -133,6 +133,13 @@ private struct StatedChecksum {
 extension Version {
   /// The text of an ETag, without quotes.
   fileprivate var unquoted: String {
-    String(decoding: rawValue.utf8.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+    String(unsafeUninitializedCapacity: rawValue.utf8.count) { text in
+      var count = 0
+      for byte in rawValue.utf8 where byte != UInt8(ascii: "\"") {
+        text[count] = byte
+        count += 1
+      }
+      return count
+    }
   }
 }

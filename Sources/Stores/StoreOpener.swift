@@ -96,9 +96,12 @@ public final class StoreOpener: Sendable {
   }
 
   /// Who opens an address, where credentials were lent for it: the one of the longest prefix.
-  func lender(of address: String) -> (prefix: String, opener: StoreOpener)? {
+  func lender(of address: @autoclosure () -> String) -> (prefix: String, opener: StoreOpener)? {
     lent.withLock { lent in
-      lent.filter { address == $0.key || address.hasPrefix($0.key + "/") }
+      // Every object of a batch is asked for, and mostly nothing was lent.
+      guard !lent.isEmpty else { return nil }
+      let address = address()
+      return lent.filter { address == $0.key || address.hasPrefix($0.key + "/") }
         .max { $0.key.utf8.count < $1.key.utf8.count }.map { ($0.key, $0.value.opener) }
     }
   }

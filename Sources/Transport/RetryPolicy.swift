@@ -110,20 +110,25 @@ public func httpDate(_ text: String) -> Instant? {
 
 /// The preferred form of a date, of fixed length (RFC 9110, 5.6.7). Every answer has one or two.
 private func fixedDate(_ text: String) -> Instant? {
-  let bytes = Array(text.utf8)
-  guard bytes.count == 29, bytes[3] == UInt8(ascii: ","), bytes[26...].elementsEqual("GMT".utf8)
-  else { return nil }
+  guard text.utf8.count == 29 else { return nil }
+  var text = text
+  return text.withUTF8 { fixedDate($0) }
+}
+
+private func fixedDate(_ bytes: UnsafeBufferPointer<UInt8>) -> Instant? {
+  guard bytes[3] == UInt8(ascii: ","), bytes[26...].elementsEqual("GMT".utf8) else { return nil }
   func number(_ range: Range<Int>) -> Int? {
     var number = 0
-    for byte in bytes[range] {
+    for index in range {
+      let byte = bytes[index]
       guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
       number = number * 10 + Int(byte - UInt8(ascii: "0"))
     }
     return number
   }
-  let months = "JanFebMarAprMayJunJulAugSepOctNovDec".utf8
-  let month = stride(from: 0, to: 36, by: 3).first {
-    months.dropFirst($0).prefix(3).elementsEqual(bytes[8..<11])
+  let months: StaticString = "JanFebMarAprMayJunJulAugSepOctNovDec"
+  let month = stride(from: 0, to: 36, by: 3).first { start in
+    (0..<3).allSatisfy { months.utf8Start[start + $0] == bytes[8 + $0] }
   }
   guard let month, let day = number(5..<7), let year = number(12..<16),
     let hour = number(17..<19), let minute = number(20..<22), let second = number(23..<25)

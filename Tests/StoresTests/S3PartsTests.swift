@@ -11,6 +11,20 @@ import Transport
 /// Objects that others have uploaded in parts, held to the checksum of their parts' checksums. moto
 /// knows neither `partNumber` nor the form of these checksums well enough: the server is the test's.
 struct S3PartsTests {
+  @Test(
+    "only an MD5, a dash and a number is the ETag of parts",
+    arguments: [
+      ("9bb58f26192e4ba00f01e2e7b136bbd8-3", 3), ("9BB58F26192E4BA00F01E2E7B136BBD8-10000", 10_000),
+      ("9bb58f26192e4ba00f01e2e7b136bbd8", nil), ("9bb58f26192e4ba00f01e2e7b136bbd8-", nil),
+      ("9bb58f26192e4ba00f01e2e7b136bbd8--3", nil), ("9bb58f26192e4ba00f01e2e7b136bbd8-3-4", nil),
+      ("9bb58f26192e4ba00f01e2e7b136bbd8-x", nil), ("9bb58f26192e4ba00f01e2e7b136bbd8é3", nil),
+      ("9bb58f26192e4ba00f01e2e7b136bbg8-3", nil), ("9bb58f26192e4ba00f01e2e7b136bbd-33", nil),
+      ("", nil), ("-3", nil),
+    ] as [(String, Int64?)])
+  func partCount(_ etag: String, _ count: Int64?) {
+    #expect(PartsDigest.partCount(of: etag) == count)
+  }
+
   /// A bucket with one object in parts, as S3 answers for it.
   private struct PartedObject {
     var bytes = noise(50_000)

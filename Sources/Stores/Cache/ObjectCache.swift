@@ -82,12 +82,13 @@ public final class ObjectCache: Sendable {
         _ = try download(object, from: store, into: file, of: 0, at: 0, cancellation, progress)
         return copy
       }
+      let quick = "\(path).\(boot)"
       while true {
-        if let copy = try pinned("\(path).\(boot)", object, pins) { return copy }
+        if let copy = try pinned(quick, object, pins) { return copy }
         if !isSmall(object), let copy = try pinned(path, object, pins) { return copy }
         if isTiny(object) {
           return try downloadedAtOnce(
-            to: "\(path).\(boot)", object, from: store, pins, cancellation, progress)
+            to: quick, object, from: store, pins, cancellation, progress)
         }
         if let copy = try downloaded(path, object, from: store, pins, cancellation, progress) {
           return copy

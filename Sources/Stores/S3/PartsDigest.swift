@@ -52,10 +52,15 @@ struct PartsDigest {
 
   /// The number of parts that an ETag of this form states.
   static func partCount(of etag: String) -> Int64? {
-    let parts = etag.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[0].utf8.count == 32, parts[0].utf8.allSatisfy(isHexDigit) else {
+    // Most have none, and every answer is asked.
+    let digits = etag.utf8.prefix(32)
+    guard etag.utf8.count > 33, etag.utf8[digits.endIndex] == UInt8(ascii: "-"),
+      digits.allSatisfy(isHexDigit)
+    else { return nil }
+    let number = etag.utf8[digits.endIndex...].dropFirst()
+    guard number.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
       return nil
     }
-    return Int64(parts[1])
+    return Int64(Substring(number))
   }
 }
