@@ -30,8 +30,13 @@ struct ByteTable: Sendable {
     ends.append(bytes.count)
   }
 
-  mutating func append(_ index: Int, of other: ByteTable) {
-    other.bytes.withUnsafeBytes { append(UnsafeRawBufferPointer(rebasing: $0[other.range(index)])) }
+  /// Appends strings that lie one behind the other, in one piece.
+  mutating func append(_ indices: Range<Int>, of other: ByteTable) {
+    guard let first = indices.first, let last = indices.last else { return }
+    let span = other.range(first).lowerBound..<other.range(last).upperBound
+    let shift = bytes.count - span.lowerBound
+    other.bytes.withUnsafeBytes { bytes += UnsafeRawBufferPointer(rebasing: $0[span]) }
+    ends.append(contentsOf: other.ends[indices].lazy.map { $0 + shift })
   }
 
   subscript(index: Int) -> String { String(decoding: bytes[range(index)], as: UTF8.self) }
@@ -125,14 +130,15 @@ struct PackedFiles: Sendable {
     landed.append(file.landed?.number ?? PackedFiles.notLanded)
   }
 
-  mutating func append(_ index: Int, of other: PackedFiles) {
-    keys.append(index, of: other.keys)
-    versions.append(index, of: other.versions)
-    sizes.append(other.sizes[index])
-    batches.append(other.batches[index])
-    starts.append(other.starts[index])
-    ends.append(other.ends[index])
-    landed.append(other.landed[index])
+  /// Appends files that lie one behind the other, without their kinds.
+  mutating func append(_ indices: Range<Int>, of other: PackedFiles) {
+    keys.append(indices, of: other.keys)
+    versions.append(indices, of: other.versions)
+    sizes += other.sizes[indices]
+    batches += other.batches[indices]
+    starts += other.starts[indices]
+    ends += other.ends[indices]
+    landed += other.landed[indices]
   }
 
   subscript(index: Int) -> LoggedFile {
@@ -164,6 +170,8 @@ struct PackedFiles: Sendable {
 
   /// These files, sorted by key, after changes that came in the order given: the last of a key
   /// wins.
+  ///
+  /// - Complexity: O(changes · log *n*), and a copy of what there is in pieces between changes.
   func folding(_ changes: PackedFiles) -> PackedFiles {
     guard changes.count > 0 else { return self }
     var result = PackedFiles()
@@ -172,29 +180,52 @@ struct PackedFiles: Sendable {
       versionByteCount: versions.bytes.count + changes.versions.bytes.count)
     let order = changes.sortedIndices()
     var old = 0
-    var next = 0
-    while next < order.count {
+    /// Changes that follow each other as they lie, to be appended in one piece.
+    var run = 0..<0
+    for (place, change) in order.enumerated() {
       // The last of the changes of this key.
-      while next + 1 < order.count,
-        ByteTable.compare(changes.keys, order[next], changes.keys, order[next + 1]) == 0
+      if place + 1 < order.count,
+        ByteTable.compare(changes.keys, change, changes.keys, order[place + 1]) == 0
       {
-        next += 1
+        continue
       }
-      let change = order[next]
-      while old < count, ByteTable.compare(keys, old, changes.keys, change) < 0 {
-        result.append(old, of: self)
-        old += 1
+      let start = old
+      old = firstIndex(notLess: change, of: changes, from: old)
+      if old > start {
+        result.append(run, of: changes)
+        run = 0..<0
+        result.append(start..<old, of: self)
       }
       if old < count, ByteTable.compare(keys, old, changes.keys, change) == 0 { old += 1 }
-      if changes.kinds[change] != FileChange.Kind.removed.order {
-        result.append(change, of: changes)
+      guard changes.kinds[change] != FileChange.Kind.removed.order else { continue }
+      if run.isEmpty || run.upperBound != change {
+        result.append(run, of: changes)
+        run = change..<change
       }
-      next += 1
+      run = run.lowerBound..<change + 1
     }
-    while old < count {
-      result.append(old, of: self)
-      old += 1
-    }
+    result.append(run, of: changes)
+    result.append(old..<count, of: self)
     return result
+  }
+
+  /// The first file from `start` on whose key is not less than another's, which is mostly near.
+  private func firstIndex(notLess index: Int, of other: PackedFiles, from start: Int) -> Int {
+    var (low, high, step) = (start, start, 1)
+    while high < count, ByteTable.compare(keys, high, other.keys, index) < 0 {
+      low = high + 1
+      high += step
+      step *= 2
+    }
+    high = min(high, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ByteTable.compare(keys, middle, other.keys, index) < 0 {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
   }
 }
