@@ -112,10 +112,12 @@ public struct WordIDs: Sendable {
     let ids = WordIDWriter(SpillFile("words", directory: spillFolder))
     var nextID = next
     while try words.next() {
-      var known: Int64?
-      for index in lookups.indices {
-        known = try lookups[index].id(of: words.word)
-        if known != nil { break }
+      let word = words.word
+      let known = try word.withUnsafeBufferPointer { word -> Int64? in
+        for index in lookups.indices {
+          if let id = try lookups[index].id(of: word) { return id }
+        }
+        return nil
       }
       if let known {
         try ids.add(known)
@@ -157,43 +159,6 @@ final class WordIDWriter {
     _ = try differences.pack { try file.write($0) }
     try file.finish()
     return try WordIDs(path: path)
-  }
-}
-
-/// Looks up words that come in ascending order.
-private struct WordLookup {
-  private let segment: SegmentReader
-  private let ids: WordIDs
-  private var block: DictionaryBlock?
-  private var blockIndex = -1
-  /// How the block's word compares to the last one asked for.
-  private var hasWord = false
-
-  init(_ segment: SegmentReader, _ ids: WordIDs) throws {
-    guard ids.count == segment.summary.wordCount else {
-      throw segment.bytes.damaged(
-        "it has \(segment.summary.wordCount) words, but IDs for \(ids.count)")
-    }
-    self.segment = segment
-    self.ids = ids
-  }
-
-  mutating func id(of word: [UInt8]) throws -> Int64? {
-    guard let index = segment.dictionary.blocks.block(for: word) else { return nil }
-    if index != blockIndex {
-      block = try DictionaryBlock(segment, index)
-      blockIndex = index
-      hasWord = try block!.next()
-    }
-    while hasWord {
-      let order = block!.word.withUnsafeBufferPointer { a in
-        word.withUnsafeBufferPointer { b in compareBytes(a.start, a.count, b.start, b.count) }
-      }
-      if order == 0 { return ids[block!.local] }
-      if order > 0 { return nil }
-      hasWord = try block!.next()
-    }
-    return nil
   }
 }
 

@@ -55,20 +55,25 @@ struct BlockIndex: Sendable {
       offset += listsByteCount + byteCount
       keys += key
       ends.append(keys.count)
-      prefixes.append(BlockIndex.prefix(key))
+      prefixes.append(key.withUnsafeBufferPointer { BlockIndex.prefix($0) })
     }
   }
 
-  private static func prefix(_ key: [UInt8]) -> UInt64 {
+  private static func prefix(_ key: UnsafeBufferPointer<UInt8>) -> UInt64 {
     var prefix: UInt64 = 0
-    for (index, byte) in key.prefix(8).enumerated() {
-      prefix |= UInt64(byte) << UInt64(56 - 8 * index)
+    for index in 0..<min(8, key.count) {
+      prefix |= UInt64(key[index]) << UInt64(56 - 8 * index)
     }
     return prefix
   }
 
   /// The last block whose first key is not greater; nil where all are.
   func block(for key: [UInt8]) -> Int? {
+    key.withUnsafeBufferPointer { block(for: $0) }
+  }
+
+  /// The last block whose first key is not greater; nil where all are.
+  func block(for key: UnsafeBufferPointer<UInt8>) -> Int? {
     let prefix = BlockIndex.prefix(key)
     var (low, high) = (0, count)
     while low < high {
@@ -76,11 +81,9 @@ struct BlockIndex: Sendable {
       let isGreater =
         prefixes[middle] != prefix
         ? prefixes[middle] > prefix
-        : key.withUnsafeBufferPointer { key in
-          keys.withUnsafeBufferPointer { keys in
-            let start = middle == 0 ? 0 : ends[middle - 1]
-            return compareBytes(keys.start + start, ends[middle] - start, key.start, key.count) > 0
-          }
+        : keys.withUnsafeBufferPointer { keys in
+          let start = middle == 0 ? 0 : ends[middle - 1]
+          return compareBytes(keys.start + start, ends[middle] - start, key.start, key.count) > 0
         }
       if isGreater { high = middle } else { low = middle + 1 }
     }
