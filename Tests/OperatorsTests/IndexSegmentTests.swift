@@ -361,7 +361,7 @@ struct IndexSegmentTests {
     let documents = second.texts.filter { $0.key % 3 != 0 }
       .sorted { TextCollection.key($0.key) < TextCollection.key($1.key) }
     #expect(
-      try rows(SegmentRows.documents(b, except: dead))
+      try SegmentRows.documents(b, except: dead, parts: parts).flatMap(rows)
         == documents.map { id, text in
           [
             .integer(Int64(id)), .string(TextCollection.key(id)), .integer(Int64(text.utf8.count)),

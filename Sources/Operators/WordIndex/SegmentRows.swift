@@ -31,45 +31,14 @@ public enum SegmentRows {
 
   /// `doc_id`, `file`, `size`, `version`, `tokens`, `segment` of the documents that are not dead, by
   /// their files' keys.
+  ///
+  /// - Parameter parts: How many streams, each with a range of keys and about as many documents as
+  ///   the others; fewer where there are few documents.
   public static func documents(
-    _ reader: SegmentReader, except dead: DeadDocuments = DeadDocuments()
-  ) -> any BatchSource {
-    let schema = Schema([
-      bigint("doc_id"), string("file"), bigint("size"), string("version"), bigint("tokens"),
-      bigint("segment"),
-    ])
-    let next = Atomic<Int>(0)
-    let tokenCounts = UnpackedColumn(reader.tokens)
-    return RowStream(schema, total: Int64(reader.summary.documentCount)) { limit in
-      // They are asked for in another order than they lie in.
-      let counts = try tokenCounts.numbers
-      var (ids, sizes, tokens): ([Int64], [Int64], [Int64]) = ([], [], [])
-      var (files, versions) = (TextColumn(), TextColumn())
-      while ids.count < limit {
-        let block = next.add(1, ordering: .relaxed).oldValue
-        guard block < reader.documentBlocks.count else { break }
-        try reader.forEachDocument(inBlock: block) { entry in
-          let id = try reader.id(ofOrdinal: entry.ordinal)
-          guard !dead.contains(id) else { return }
-          ids.append(Int64(id))
-          sizes.append(entry.size)
-          tokens.append(counts[entry.ordinal])
-          files.append(entry.key)
-          versions.append(entry.version)
-        }
-      }
-      let versionSlices = versions.slices.map {
-        ColumnBatch.Slice(offset: $0.offset + UInt32(files.bytes.count), count: $0.count)
-      }
-      let segment = [Int64](repeating: reader.summary.sequence, count: ids.count)
-      return ColumnBatch(
-        rowCount: ids.count,
-        columns: [
-          .init(values: .int64(ids)), .init(values: .bytes(files.slices)),
-          .init(values: .int64(sizes)), .init(values: .bytes(versionSlices)),
-          .init(values: .int64(tokens)), .init(values: .int64(segment)),
-        ], bytes: files.bytes + versions.bytes)
-    }
+    _ reader: SegmentReader, except dead: DeadDocuments = DeadDocuments(), parts: Int = 1
+  ) throws -> [any BatchSource] {
+    let rows = try DocumentRows(reader, dead)
+    return rows.ranges(parts).map { range in rows.stream(range) }
   }
 
   /// `word_id`, `doc_ids`, `segment` of the words that have postings, by word ID.
@@ -88,28 +57,7 @@ public enum SegmentRows {
 
   static func bigint(_ name: String) -> Field { Field(name: name, type: .bigint) }
 
-  private static func string(_ name: String) -> Field { Field(name: name, type: .string) }
-}
-
-/// A column's numbers, unpacked when they are first asked for.
-private final class UnpackedColumn: Sendable {
-  private let column: PackedColumn
-  private let unpacked = Mutex<[Int64]?>(nil)
-
-  init(_ column: PackedColumn) { self.column = column }
-
-  var numbers: [Int64] {
-    get throws {
-      try unpacked.withLock { unpacked in
-        if let unpacked { return unpacked }
-        var numbers: [Int64] = []
-        numbers.reserveCapacity(column.form.count)
-        try column.forEach(in: 0..<column.form.count) { numbers.append($0) }
-        unpacked = numbers
-        return numbers
-      }
-    }
-  }
+  static func string(_ name: String) -> Field { Field(name: name, type: .string) }
 }
 
 /// Texts of a batch.

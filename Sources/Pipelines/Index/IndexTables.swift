@@ -125,7 +125,9 @@ struct IndexTables {
   ) throws -> Staged {
     try parts(id, table, change) { segment in
       let dead = try change.dead(of: segment, open)
-      return [SegmentRows.documents(try open.reader(segment), except: dead)]
+      return try SegmentRows.documents(
+        open.reader(segment), except: dead,
+        parts: segment.liveCount < 50_000 ? 1 : workspace.project.engine.threads)
     }
   }
 

@@ -28,20 +28,43 @@ extension SegmentReader {
 
   /// Documents by their files' keys; each block of documents is read once.
   ///
+  /// - Parameter keys: Best in byte order.
   /// - Returns: For each key its document, or nil where the segment has none.
   public func documents(keys: [String]) throws -> [StoredDocument?] {
-    var found: [[UInt8]: StoredDocument] = [:]
     let keys = keys.map { Array($0.utf8) }
-    var wanted: [Int: Set<[UInt8]>] = [:]
-    for key in keys {
-      if let block = documentBlocks.block(for: key) { wanted[block, default: []].insert(key) }
-    }
-    for (block, wanted) in wanted {
-      try forEachDocument(inBlock: block) { entry in
-        if wanted.contains(entry.key) { found[entry.key] = try stored(entry) }
+    func order(_ a: Int, _ b: Int) -> Int {
+      keys[a].withUnsafeBufferPointer { a in
+        keys[b].withUnsafeBufferPointer { b in
+          compareBytes(a.start, a.count, b.start, b.count)
+        }
       }
     }
-    return keys.map { found[$0] }
+    var places = Array(keys.indices)
+    let isSorted = places.dropFirst().allSatisfy { order($0 - 1, $0) <= 0 }
+    if !isSorted { places.sort { order($0, $1) < 0 } }
+    var found = [StoredDocument?](repeating: nil, count: keys.count)
+    var next = places[...]
+    while let first = next.first {
+      guard let block = documentBlocks.block(for: keys[first]) else {
+        next.removeFirst()
+        continue
+      }
+      // Those up to the next block's first key are in this one, or nowhere.
+      let end = next.firstIndex { documentBlocks.block(for: keys[$0]) != block } ?? next.endIndex
+      var wanted = next[..<end]
+      next = next[end...]
+      try forEachDocument(inBlock: block) { entry in
+        while let place = wanted.first {
+          let order = keys[place].withUnsafeBufferPointer {
+            compareBytes($0.start, $0.count, entry.key.start, entry.key.count)
+          }
+          guard order <= 0 else { return }
+          if order == 0 { found[place] = try stored(entry) }
+          wanted.removeFirst()
+        }
+      }
+    }
+    return found
   }
 
   /// The place of a document in the order of IDs.
@@ -77,21 +100,35 @@ extension SegmentReader {
   func documents(ordinals: [Int]) throws -> [StoredDocument] {
     let entryCount = SegmentFrame.documentsInBlock
     let wanted = try ordinals.map { Int(try places($0)) }
-    var found: [Int: StoredDocument] = [:]
-    for (block, places) in Dictionary(grouping: wanted, by: { $0 / entryCount }) {
-      let wanted = Set(places)
+    var found = [StoredDocument?](repeating: nil, count: wanted.count)
+    // The order in which they lie in the blocks.
+    var next = wanted.indices.sorted { wanted[$0] < wanted[$1] }[...]
+    while let first = next.first {
+      let block = wanted[first] / entryCount
+      guard documentBlocks.blocks.indices.contains(block) else { break }
       var place = block * entryCount
       try forEachDocument(inBlock: block) { entry in
-        if wanted.contains(place) { found[place] = try stored(entry) }
+        while let index = next.first, wanted[index] == place {
+          found[index] = try stored(entry)
+          next.removeFirst()
+        }
         place += 1
       }
+      // A block that is shorter than it should be.
+      if next.first == first { break }
     }
-    return try wanted.map { place in
-      guard let document = found[place] else {
-        throw bytes.damaged("its order of keys makes no sense")
-      }
+    return try found.map { document in
+      guard let document else { throw bytes.damaged("its order of keys makes no sense") }
       return document
     }
+  }
+
+  /// A document as its block has it, for as long as it is visited.
+  struct DocumentView {
+    let key: UnsafeBufferPointer<UInt8>
+    let ordinal: Int
+    let size: Int64
+    let version: UnsafeBufferPointer<UInt8>
   }
 
   /// A document as its block has it.
@@ -102,7 +139,7 @@ extension SegmentReader {
     var version: [UInt8]
   }
 
-  private func stored(_ entry: DocumentEntry) throws -> StoredDocument {
+  private func stored(_ entry: DocumentView) throws -> StoredDocument {
     StoredDocument(
       id: try id(ofOrdinal: entry.ordinal), key: String(decoding: entry.key, as: UTF8.self),
       size: entry.size, version: String(decoding: entry.version, as: UTF8.self),
@@ -113,44 +150,69 @@ extension SegmentReader {
   func documentBlock(_ index: Int) throws -> [DocumentEntry] {
     var entries: [DocumentEntry] = []
     entries.reserveCapacity(SegmentFrame.documentsInBlock)
-    try forEachDocument(inBlock: index) { entries.append($0) }
+    try forEachDocument(inBlock: index) { entry in
+      entries.append(
+        DocumentEntry(
+          key: Array(entry.key), ordinal: entry.ordinal, size: entry.size,
+          version: Array(entry.version)))
+    }
     return entries
   }
 
   /// Visits the documents of a block, in the order of their keys. What is not kept of an entry costs
   /// no memory.
-  func forEachDocument(inBlock index: Int, _ visit: (DocumentEntry) throws -> Void) throws {
+  @inline(__always)
+  func forEachDocument(inBlock index: Int, _ visit: (DocumentView) throws -> Void) throws {
     let block = documentBlocks.blocks[index]
     let part = try read(block.offset, block.byteCount, checksum: block.checksum)
-    // Made where it is thrown: that costs more than reading the block.
-    var failure: OperatorError { bytes.damaged("a block of documents makes no sense") }
     let unpacked: [UInt8]
-    do { unpacked = try zstdUnpacked(part.bytes) } catch { throw failure }
+    do { unpacked = try zstdUnpacked(part.bytes) } catch { throw damagedDocuments }
     try unpacked.withUnsafeBufferPointer { unpacked in
-      var place = unpacked.start
-      let end = place + unpacked.count
-      func number() throws -> UInt64 {
-        guard let value = readVarint(&place, end: end) else { throw failure }
-        return value
-      }
-      /// What it shares with the one before stays as it is.
-      func read(_ text: inout [UInt8]) throws {
-        let (common, more) = (try number(), try number())
-        guard common <= UInt64(text.count), more <= UInt64(end - place) else { throw failure }
-        text.removeLast(text.count - Int(common))
-        text.append(contentsOf: UnsafeBufferPointer(start: place, count: Int(more)))
-        place += Int(more)
-      }
-      var entry = DocumentEntry(key: [], ordinal: 0, size: 0, version: [])
-      while place < end {
-        try read(&entry.key)
-        let ordinal = try number()
-        entry.size = Int64(bitPattern: try number())
-        try read(&entry.version)
-        guard ordinal < UInt64(summary.documentCount) else { throw failure }
-        entry.ordinal = Int(ordinal)
-        try visit(entry)
+      // No text is longer than all of the block, of which it is made up.
+      try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * unpacked.count + 1) { room in
+        var place = unpacked.start
+        let end = place + unpacked.count
+        var key = SharedText(room.baseAddress!)
+        var version = SharedText(room.baseAddress! + unpacked.count)
+        while place < end {
+          guard key.read(&place, end: end),
+            let ordinal = readVarint(&place, end: end), ordinal < UInt64(summary.documentCount),
+            let size = readVarint(&place, end: end), version.read(&place, end: end)
+          else { throw damagedDocuments }
+          try visit(
+            DocumentView(
+              key: key.bytes, ordinal: Int(ordinal), size: Int64(bitPattern: size),
+              version: version.bytes))
+        }
       }
     }
+  }
+
+  private var damagedDocuments: OperatorError {
+    bytes.damaged("a block of documents makes no sense")
+  }
+}
+
+/// A text that begins as the one before it in its block.
+private struct SharedText {
+  private let start: UnsafeMutablePointer<UInt8>
+  private var count = 0
+
+  init(_ start: UnsafeMutablePointer<UInt8>) { self.start = start }
+
+  var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
+
+  /// What it shares with the one before stays as it is.
+  ///
+  /// - Returns: False where that makes no sense.
+  @inline(__always)
+  mutating func read(_ place: inout UnsafePointer<UInt8>, end: UnsafePointer<UInt8>) -> Bool {
+    guard let common = readVarint(&place, end: end), common <= UInt64(count),
+      let more = readVarint(&place, end: end), more <= UInt64(end - place)
+    else { return false }
+    (start + Int(common)).update(from: place, count: Int(more))
+    count = Int(common) + Int(more)
+    place += Int(more)
+    return true
   }
 }
