@@ -1,31 +1,70 @@
 import Core
 import Lake
 import Operators
+import Synchronization
 
 /// The version of an index that a run starts from, with the look-ups it needs there.
 struct IndexBase {
   /// Nil before the first.
   let manifest: IndexManifest?
   let open: OpenIndex
+  private let known = Known()
+
+  init(manifest: IndexManifest?, open: OpenIndex) {
+    self.manifest = manifest
+    self.open = open
+  }
 
   var segments: [IndexManifest.Segment] { manifest?.segments ?? [] }
 
   /// A document that counts, and where it is.
   struct Found {
     var segment: Int
-    var document: StoredDocument
+    var id: UInt32
+    /// Its file's.
+    var key: String
+  }
+
+  /// What has been looked up: a batch asks for its documents more than once, and each time nearly
+  /// every block of documents would have to be unpacked again.
+  private final class Known: Sendable {
+    let byID = Mutex<[UInt32: Found?]>([:])
+    let byKey = Mutex<[String: Found?]>([:])
   }
 
   /// The live documents of files.
   ///
-  /// - Parameter keys: In byte order.
+  /// - Parameter keys: Best in byte order.
   func documents(keys: [String]) throws -> [Found?] {
-    try find(keys) { reader, keys in try reader.documents(keys: keys) }
+    guard manifest?.numbering == .number else {
+      return try find(keys, known.byKey) { reader, keys in try reader.documents(keys: keys) }
+    }
+    // A document's number is its file's: who numbered the files has looked them up already.
+    let numbers = keys.map { DocumentNumbers.number(of: $0) }
+    let found = try documents(ids: numbers.compactMap(\.self))
+    var next = found.makeIterator()
+    return zip(keys, numbers).map { key, number in
+      guard number != nil, let found = next.next() ?? nil, found.key == key else { return nil }
+      return found
+    }
   }
 
   /// The live documents with these IDs.
   func documents(ids: [UInt32]) throws -> [Found?] {
-    try find(ids) { reader, ids in try reader.documents(ids: ids) }
+    try find(ids, known.byID) { reader, ids in try reader.documents(ids: ids) }
+  }
+
+  private func find<Key: Hashable & Sendable>(
+    _ keys: [Key], _ known: borrowing Mutex<[Key: Found?]>,
+    _ lookUp: (SegmentReader, [Key]) throws -> [StoredDocument?]
+  ) throws -> [Found?] {
+    guard !segments.isEmpty else { return keys.map { _ in nil } }
+    let unknown = known.withLock { known in keys.filter { known[$0] == nil } }
+    let fresh = try find(unknown, lookUp)
+    return known.withLock { known in
+      for (key, found) in zip(unknown, fresh) { known[key] = .some(found) }
+      return keys.map { known[$0] ?? nil }
+    }
   }
 
   private func find<Key>(
@@ -40,7 +79,7 @@ struct IndexBase {
       let documents = try lookUp(open.reader(segments[index]), missing.map { keys[$0] })
       for (place, document) in zip(missing, documents) {
         guard let document, !dead.contains(document.id) else { continue }
-        found[place] = Found(segment: index, document: document)
+        found[place] = Found(segment: index, id: document.id, key: document.key)
       }
     }
     return found

@@ -188,7 +188,7 @@ extension IndexBatch {
         files, refusesDuplicates: settings.documentID == .number, place: place,
         owners: waiting.owners)
     case .assigned:
-      let known = try waiting.base.documents(keys: files.map(\.key)).map { $0?.document.id }
+      let known = try waiting.base.documents(keys: files.map(\.key)).map { $0?.id }
       return try DocumentNumbers.assigned(files, known: known, next: next, place: place)
     }
   }

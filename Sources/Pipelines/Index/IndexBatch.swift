@@ -200,7 +200,7 @@ struct IndexBatch {
     }
     var gone: [Int: [UInt32]] = [:]
     for case let found? in try base.documents(keys: keys) {
-      gone[found.segment, default: []].append(found.document.id)
+      gone[found.segment, default: []].append(found.id)
     }
     for (index, ids) in gone.sorted(by: { $0.key < $1.key }) {
       try change.bury(ids, inSegment: index, base.open)

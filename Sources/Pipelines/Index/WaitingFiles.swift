@@ -35,7 +35,7 @@ struct WaitingFiles {
     // After a rebuild, nothing of before counts.
     guard !delta.isRebuild, base.manifest != nil else { return ids.map { _ in nil } }
     return try base.documents(ids: ids).map { found in
-      guard let key = found?.document.key else { return nil }
+      guard let key = found?.key else { return nil }
       // One that turned out to be no text has left its number to others.
       return removed.contains(key) || taken.contains(key) ? nil : key
     }

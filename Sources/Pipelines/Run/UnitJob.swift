@@ -149,10 +149,10 @@ struct UnitJob: Sendable {
         workspace: workspace, survey: survey, unit: unit, delta: unit.inputs.delta, run: run,
         usesTwin: selection.twin
       ).apply(&result)
-      for id in unit.node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
       guard unit.inputs.delta?.isLast == false, !selection.twin else {
-        return survey.tables[unit.id]!
+        return try workspace.planner.load(unit.id)
       }
+      for id in unit.node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
       unit = try survey.unit(unit.node, nil, selection: Selection(), running: [])
       guard case .run = unit.action else {
         if let obstacle = unit.obstacle { throw obstacle }
