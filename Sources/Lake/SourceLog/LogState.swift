@@ -122,15 +122,25 @@ public struct LogState: Sendable {
   public var byteCount: Int64 { files.byteCount }
 
   /// - Complexity: O(log *n*).
-  public subscript(key: String) -> LoggedFile? {
-    var (low, high) = (0, packed.count)
-    while low < high {
-      let middle = (low + high) / 2
-      let order = packed.keys.compare(middle, key)
-      if order == 0 { return packed[middle] }
-      if order < 0 { low = middle + 1 } else { high = middle }
+  public subscript(key: String) -> LoggedFile? { index(of: key).map { packed[$0] } }
+
+  /// The number of the batch that added or last changed a file; nil where there is no such file.
+  ///
+  /// - Complexity: O(log *n*).
+  public func batch(of key: String) -> Int? { index(of: key).map { Int(packed.batches[$0]) } }
+
+  private func index(of key: String) -> Int? {
+    var key = key
+    return key.withUTF8 { key in
+      var (low, high) = (0, packed.count)
+      while low < high {
+        let middle = (low + high) / 2
+        let order = packed.keys.compare(middle, UnsafeRawBufferPointer(key))
+        if order == 0 { return middle }
+        if order < 0 { low = middle + 1 } else { high = middle }
+      }
+      return nil
     }
-    return nil
   }
 
   /// The files of exactly this interval.

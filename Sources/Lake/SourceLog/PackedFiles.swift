@@ -36,7 +36,11 @@ struct ByteTable: Sendable {
     let span = other.range(first).lowerBound..<other.range(last).upperBound
     let shift = bytes.count - span.lowerBound
     other.bytes.withUnsafeBytes { bytes += UnsafeRawBufferPointer(rebasing: $0[span]) }
-    ends.append(contentsOf: other.ends[indices].lazy.map { $0 + shift })
+    let start = ends.count
+    ends += other.ends[indices]
+    ends.withUnsafeMutableBufferPointer { ends in
+      for index in start..<ends.count { ends[index] += shift }
+    }
   }
 
   subscript(index: Int) -> String { String(decoding: bytes[range(index)], as: UTF8.self) }
@@ -63,11 +67,12 @@ struct ByteTable: Sendable {
 
   func compare(_ index: Int, _ text: String) -> Int {
     var copy = text
-    return copy.withUTF8 { other in
-      bytes.withUnsafeBytes { own in
-        ByteTable.order(
-          UnsafeRawBufferPointer(rebasing: own[range(index)]), UnsafeRawBufferPointer(other))
-      }
+    return copy.withUTF8 { compare(index, UnsafeRawBufferPointer($0)) }
+  }
+
+  func compare(_ index: Int, _ text: UnsafeRawBufferPointer) -> Int {
+    bytes.withUnsafeBytes { own in
+      ByteTable.order(UnsafeRawBufferPointer(rebasing: own[range(index)]), text)
     }
   }
 

@@ -96,16 +96,20 @@ public struct SourceLog: Sendable {
   /// - Parameters:
   ///   - state: What the changes were found against; the head, as far as the caller knows.
   ///   - definition: The fingerprint of the source's definition.
+  ///   - next: The state after the batches, where it is known already.
   /// - Returns: The state after the batches, equal to what `read` would give.
   /// - Throws: `LakeError` `.conflict` when someone else appended first: read and list again.
   ///   Batches that came before the conflict stay; reading shows them.
   public func append(
-    _ changes: [FileChange], after state: LogState, definition: String, clock: Clock
+    _ changes: [FileChange], after state: LogState, definition: String, clock: Clock,
+    becoming next: LogState? = nil
   ) throws -> LogState {
     guard !changes.isEmpty else { return state }
     let batches = state.batches(of: changes, limits: limits)
     for batch in batches { try create(batch, definition: definition, written: clock.now()) }
-    var next = state.applying(batches, definition: definition)
+    var next =
+      next?.number == batches.last?.number
+      ? next! : state.applying(batches, definition: definition)
     if next.number - next.checkpoint >= entriesPerCheckpoint {
       try writeCheckpoint(next)
       next.checkpoint = next.number

@@ -119,7 +119,7 @@ extension Survey {
     let changes = folded.result
     func isSettled(_ name: String) -> Bool {
       // What changes again in a later batch is that batch's: this version is gone (rule 2).
-      state[name].map { $0.batch <= number } ?? false
+      state.batch(of: name).map { $0 <= number } ?? false
     }
     return delta(
       .init(
@@ -136,14 +136,16 @@ extension Survey {
     _ limits: BatchLimits
   ) throws -> (changes: FoldedChanges<String>, number: Int)? {
     let log = lake.sourceLog(pipeline: key.pipeline, source: key.source)
+    // Planned, or just appended.
+    let batches = view.batches + view.appended
     var folded = FoldedChanges<String>()
     for name in pending { folded.replace(name) }
     var number = consumed
     var (files, bytes) = (0, Int64(0))
     while number < view.state.number {
       let batch: SourceBatch
-      if let planned = view.batches.first(where: { $0.number == number + 1 }) {
-        batch = planned
+      if let known = batches.first(where: { $0.number == number + 1 }) {
+        batch = known
       } else {
         do {
           batch = try log.batch(number + 1)

@@ -25,6 +25,11 @@ struct SourceView: Sendable {
 
   var batches: [SourceBatch] { logged.batches(of: changes) }
 
+  /// Batches that this run has appended, so that they need not be read: none where they are many.
+  fileprivate(set) var appended: [SourceBatch] = []
+  /// Of changes; a few hundred bytes each.
+  fileprivate static let mostKept = 10_000
+
   private let addresses: Addresses
 
   init(
@@ -139,7 +144,9 @@ struct SourcePlanner {
         }
       }
     } else {
-      state = try log.append(view.changes, after: state, definition: definition, clock: lake.clock)
+      state = try log.append(
+        view.changes, after: state, definition: definition, clock: lake.clock,
+        becoming: view.state)
     }
     var appended = SourceView(
       pipeline: view.pipeline, source: view.source, logged: state, changes: [],
@@ -148,6 +155,9 @@ struct SourcePlanner {
     appended.landingFailure = failure
     appended.notes = view.notes
     appended.absent = view.absent
+    if !view.source.isLanded && view.changes.count <= SourceView.mostKept {
+      appended.appended = view.batches
+    }
     return appended
   }
 
