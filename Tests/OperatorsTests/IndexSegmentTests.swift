@@ -339,6 +339,46 @@ struct IndexSegmentTests {
     }
   }
 
+  @Test("documents are found in any order, by any number of threads", arguments: [1, 2, 5])
+  func lookUps(_ threads: Int) throws {
+    let scratch = try Scratch()
+    let collection = TextCollection.random(900, seed: 4)
+    let segment = try collection.segment(scratch, "a.seg")
+    var random = Seeded(9)
+    let there = collection.texts.keys.sorted()
+    // All of them, some twice, and others that are not there.
+    let ids = (there + there.prefix(100) + [0, .max]).shuffled(using: &random)
+    let expected = ids.map { collection.texts[$0] == nil ? nil : $0 }
+    let byID = try segment.documents(ids: ids, threads: threads)
+    #expect(byID.map { $0?.id } == expected)
+    #expect(byID.map { $0?.key } == expected.map { $0.map(TextCollection.key) })
+    let keys = ids.map { TextCollection.key($0) } + ["", "f", "zzz"]
+    let byKey = try segment.documents(keys: keys, threads: threads)
+    #expect(byKey == byID + [nil, nil, nil])
+  }
+
+  @Test("words get the same IDs on any number of threads", arguments: [2, 3, 50])
+  func numbering(_ threads: Int) throws {
+    let scratch = try Scratch()
+    let a = try TextCollection.random(400, words: 3000, seed: 1).segment(scratch, "a.seg")
+    let b = try TextCollection.random(900, words: 9000, seed: 2).segment(scratch, "b.seg")
+    func assign(
+      _ segment: SegmentReader, _ existing: [(reader: SegmentReader, ids: WordIDs)], _ next: Int64,
+      _ name: String, _ threads: Int
+    ) throws -> (ids: WordIDs, next: Int64) {
+      try WordIDs.assign(
+        segment, existing: existing, next: next, to: "\(scratch.path)/\(name)", threads: threads,
+        spillFolder: { scratch.path })
+    }
+    let (ids, next) = try assign(a, [], 1, "a.words", threads)
+    let one = try assign(b, [(a, ids)], next, "one.words", 1)
+    let many = try assign(b, [(a, ids)], next, "many.words", threads)
+    #expect(one.next == many.next && one.next > next)
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: "\(scratch.path)/one.words", andPath: "\(scratch.path)/many.words"))
+  }
+
   @Test("rule 33: the rows of a segment's tables", arguments: [1, 3])
   func tableRows(_ parts: Int) throws {
     let scratch = try Scratch()

@@ -99,34 +99,59 @@ public struct WordIDs: Sendable {
   ///   - next: The least ID that no word has. Words that are new get it and those that follow, in
   ///     the order of their bytes.
   ///   - path: Of the file to write; there must be no such file.
+  ///   - threads: How many look words up.
   ///   - spillFolder: Gives a folder for what exceeds a little memory, when one is needed.
   /// - Returns: With the least ID that is free then.
   /// - Complexity: O(words of the new segment), about a block of words read for each; no more than
   ///   all of the existing.
   public static func assign(
     _ new: SegmentReader, existing: [(reader: SegmentReader, ids: WordIDs)], next: Int64,
-    to path: String, spillFolder: @escaping @Sendable () throws -> String
+    to path: String, threads: Int = 1, spillFolder: @escaping @Sendable () throws -> String
   ) throws -> (ids: WordIDs, next: Int64) {
-    var lookups = try existing.map { try WordLookup($0.reader, $0.ids) }
-    var words = DictionaryScan(new)
     let ids = WordIDWriter(SpillFile("words", directory: spillFolder))
     var nextID = next
-    while try words.next() {
-      let word = words.word
-      let known = try word.withUnsafeBufferPointer { word -> Int64? in
-        for index in lookups.indices {
-          if let id = try lookups[index].id(of: word) { return id }
+    let threads = max(1, threads)
+    let blockCount = new.dictionary.blocks.count
+    var block = 0
+    while block < blockCount {
+      // A part for each thread, and no more of them than fit in little memory.
+      let size = min(512, (blockCount - block + threads - 1) / threads)
+      let parts = stride(from: block, to: min(blockCount, block + threads * size), by: size).map {
+        $0..<min(blockCount, $0 + size)
+      }
+      let known = concurrently(parts, limit: threads) { try self.known($0, of: new, in: existing) }
+      for part in known {
+        for id in try part.get() {
+          try ids.add(id > 0 ? id : nextID)
+          if id <= 0 { nextID += 1 }
         }
-        return nil
       }
-      if let known {
-        try ids.add(known)
-      } else {
-        try ids.add(nextID)
-        nextID += 1
-      }
+      block = parts.last!.upperBound
     }
     return (try ids.write(to: path, newWordCount: Int(nextID - next)), nextID)
+  }
+
+  /// The IDs of the words in some blocks of a segment; 0 for those that have none yet.
+  private static func known(
+    _ blocks: Range<Int>, of new: SegmentReader,
+    in existing: [(reader: SegmentReader, ids: WordIDs)]
+  ) throws -> [Int64] {
+    var lookups = try existing.map { try WordLookup($0.reader, $0.ids) }
+    var words = DictionaryScan(new, blocks: blocks)
+    var known: [Int64] = []
+    known.reserveCapacity(blocks.count * SegmentFrame.wordsInBlock)
+    while try words.next() {
+      let word = words.word
+      try word.withUnsafeBufferPointer { word in
+        for index in lookups.indices {
+          guard let id = try lookups[index].id(of: word) else { continue }
+          known.append(id)
+          return
+        }
+        known.append(0)
+      }
+    }
+    return known
   }
 }
 

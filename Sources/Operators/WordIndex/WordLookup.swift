@@ -41,7 +41,10 @@ struct WordLookup {
   /// - Parameter target: Not less than the one before.
   /// - Returns: The word's ID; nil where the segment has no such word.
   mutating func id(of target: UnsafeBufferPointer<UInt8>) throws -> Int64? {
-    guard let index = segment.dictionary.blocks.block(for: target) else { return nil }
+    let blocks = segment.dictionary.blocks
+    let found =
+      blockIndex < 0 ? blocks.block(for: target) : blocks.block(for: target, from: blockIndex)
+    guard let index = found else { return nil }
     if index != blockIndex { try open(index) }
     while hasWord {
       let order = compareBytes(word.start, byteCount, target.start, target.count)

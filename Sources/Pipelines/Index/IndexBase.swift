@@ -8,11 +8,14 @@ struct IndexBase {
   /// Nil before the first.
   let manifest: IndexManifest?
   let open: OpenIndex
+  private let threads: Int
   private let known = Known()
 
-  init(manifest: IndexManifest?, open: OpenIndex) {
+  /// - Parameter threads: How many look documents up.
+  init(manifest: IndexManifest?, open: OpenIndex, threads: Int) {
     self.manifest = manifest
     self.open = open
+    self.threads = threads
   }
 
   var segments: [IndexManifest.Segment] { manifest?.segments ?? [] }
@@ -37,7 +40,9 @@ struct IndexBase {
   /// - Parameter keys: Best in byte order.
   func documents(keys: [String]) throws -> [Found?] {
     guard manifest?.numbering == .number else {
-      return try find(keys, known.byKey) { reader, keys in try reader.documents(keys: keys) }
+      return try find(keys, known.byKey) { reader, keys in
+        try reader.documents(keys: keys, threads: threads)
+      }
     }
     // A document's number is its file's: who numbered the files has looked them up already.
     let numbers = keys.map { DocumentNumbers.number(of: $0) }
@@ -51,7 +56,7 @@ struct IndexBase {
 
   /// The live documents with these IDs.
   func documents(ids: [UInt32]) throws -> [Found?] {
-    try find(ids, known.byID) { reader, ids in try reader.documents(ids: ids) }
+    try find(ids, known.byID) { reader, ids in try reader.documents(ids: ids, threads: threads) }
   }
 
   private func find<Key: Hashable & Sendable>(

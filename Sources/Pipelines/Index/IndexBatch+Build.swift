@@ -145,7 +145,7 @@ extension IndexBatch {
     _ rejects: RejectLog, _ result: inout UnitResult
   ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
     let numbering = DocumentNumbers.numbering(settings.documentID, for: state.files)
-    let none = IndexBase(manifest: nil, open: OpenIndex(run.lake.index(run.unit.id)))
+    let none = IndexBase(manifest: nil, open: OpenIndex(run.lake.index(run.unit.id)), threads: 1)
     let numbers = try number(Array(state.files), numbering, WaitingFiles(self, none), next: 1)
     try setAside(numbers.misfits, rejects, &result)
     return try documents(of: numbers.numbered[...], &result)

@@ -195,11 +195,8 @@ struct IndexBatch {
     }
     guard !base.segments.isEmpty else { return }
     // Also what is new: a file that is taken in again must not count twice.
-    let keys = Set(delta.present + delta.gone).sorted {
-      $0.utf8.lexicographicallyPrecedes($1.utf8)
-    }
     var gone: [Int: [UInt32]] = [:]
-    for case let found? in try base.documents(keys: keys) {
+    for case let found? in try base.documents(keys: delta.present + delta.changes.removed) {
       gone[found.segment, default: []].append(found.id)
     }
     for (index, ids) in gone.sorted(by: { $0.key < $1.key }) {

@@ -55,7 +55,7 @@ struct IndexChange {
     let path = try workspace.scratchFile()
     let (ids, next) = try WordIDs.assign(
       built.reader, existing: existing, next: manifest.nextWordID, to: path,
-      spillFolder: workspace.scratchFolder)
+      threads: workspace.project.engine.threads, spillFolder: workspace.scratchFolder)
     open.insert(built.name, built.reader, ids)
     manifest.nextWordID = next
     manifest.nextSequence = built.summary.sequence + 1

@@ -46,7 +46,7 @@ struct IndexRun {
 
   private func publish(_ batch: IndexBatch, _ result: inout UnitResult) throws {
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
-    var base = IndexBase(manifest: try index.newest(), open: open)
+    var base = try base(open)
     guard try isBase(base) else {
       result.status = .alreadyPublished
       return
@@ -63,13 +63,19 @@ struct IndexRun {
         return
       } catch let error as LakeError where error.code == .conflict && attempt < 20 {
         // Rule 32: the loser gives its words other numbers, if the batch is still to be done.
-        base = IndexBase(manifest: try index.newest(), open: base.open)
+        base = try self.base(base.open)
         guard try isBase(base) else {
           result.status = .alreadyPublished
           return
         }
       }
     }
+  }
+
+  /// What the index is now.
+  private func base(_ open: OpenIndex) throws -> IndexBase {
+    IndexBase(
+      manifest: try index.newest(), open: open, threads: workspace.project.engine.threads)
   }
 
   /// Quarantine comes first (rule 16).

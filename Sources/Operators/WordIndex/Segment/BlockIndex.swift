@@ -78,16 +78,27 @@ struct BlockIndex: Sendable {
     var (low, high) = (0, count)
     while low < high {
       let middle = (low + high) / 2
-      let isGreater =
-        prefixes[middle] != prefix
-        ? prefixes[middle] > prefix
-        : keys.withUnsafeBufferPointer { keys in
-          let start = middle == 0 ? 0 : ends[middle - 1]
-          return compareBytes(keys.start + start, ends[middle] - start, key.start, key.count) > 0
-        }
-      if isGreater { high = middle } else { low = middle + 1 }
+      if isGreater(middle, than: key, prefix) { high = middle } else { low = middle + 1 }
     }
     return low == 0 ? nil : low - 1
+  }
+
+  /// The same where `block` is that of a key which is not greater: mostly it is this one again.
+  func block(for key: UnsafeBufferPointer<UInt8>, from block: Int) -> Int? {
+    let isSame = block + 1 >= count || isGreater(block + 1, than: key, BlockIndex.prefix(key))
+    return isSame ? block : self.block(for: key)
+  }
+
+  /// Whether a block's first key is greater.
+  @inline(__always)
+  private func isGreater(
+    _ block: Int, than key: UnsafeBufferPointer<UInt8>, _ prefix: UInt64
+  ) -> Bool {
+    if prefixes[block] != prefix { return prefixes[block] > prefix }
+    return keys.withUnsafeBufferPointer { keys in
+      let start = block == 0 ? 0 : ends[block - 1]
+      return compareBytes(keys.start + start, ends[block] - start, key.start, key.count) > 0
+    }
   }
 }
 

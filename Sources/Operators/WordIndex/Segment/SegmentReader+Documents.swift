@@ -14,10 +14,12 @@ extension SegmentReader {
 
   /// Documents by their IDs; each block of documents is read once.
   ///
+  /// - Parameter threads: How many share the blocks.
   /// - Returns: For each ID its document, or nil where the segment has none.
-  public func documents(ids: [UInt32]) throws -> [StoredDocument?] {
+  public func documents(ids: [UInt32], threads: Int = 1) throws -> [StoredDocument?] {
     let ordinals = try ids.map { try ordinal(ofID: $0) }
-    var found = try documents(ordinals: ordinals.compactMap(\.self)).makeIterator()
+    var found = try documents(ordinals: ordinals.compactMap(\.self), threads: threads)
+      .makeIterator()
     return ordinals.map { $0 == nil ? nil : found.next() }
   }
 
@@ -28,9 +30,11 @@ extension SegmentReader {
 
   /// Documents by their files' keys; each block of documents is read once.
   ///
-  /// - Parameter keys: Best in byte order.
+  /// - Parameters:
+  ///   - keys: Best in byte order.
+  ///   - threads: How many share the blocks.
   /// - Returns: For each key its document, or nil where the segment has none.
-  public func documents(keys: [String]) throws -> [StoredDocument?] {
+  public func documents(keys: [String], threads: Int = 1) throws -> [StoredDocument?] {
     let keys = keys.map { Array($0.utf8) }
     func order(_ a: Int, _ b: Int) -> Int {
       keys[a].withUnsafeBufferPointer { a in
@@ -42,17 +46,24 @@ extension SegmentReader {
     var places = Array(keys.indices)
     let isSorted = places.dropFirst().allSatisfy { order($0 - 1, $0) <= 0 }
     if !isSorted { places.sort { order($0, $1) < 0 } }
+    return try inParts(places, threads) { part in
+      try self.documents(part.map { keys[$0] })
+    }
+  }
+
+  /// - Parameter keys: In byte order.
+  private func documents(_ keys: [[UInt8]]) throws -> [StoredDocument?] {
     var found = [StoredDocument?](repeating: nil, count: keys.count)
-    var next = places[...]
+    var next = keys.indices
     while let first = next.first {
       guard let block = documentBlocks.block(for: keys[first]) else {
         next.removeFirst()
         continue
       }
       // Those up to the next block's first key are in this one, or nowhere.
-      let end = next.firstIndex { documentBlocks.block(for: keys[$0]) != block } ?? next.endIndex
-      var wanted = next[..<end]
-      next = next[end...]
+      let end = next.first { documentBlocks.block(for: keys[$0]) != block } ?? next.upperBound
+      var wanted = first..<end
+      next = end..<next.upperBound
       try forEachDocument(inBlock: block) { entry in
         while let place = wanted.first {
           let order = keys[place].withUnsafeBufferPointer {
@@ -64,6 +75,25 @@ extension SegmentReader {
         }
       }
     }
+    return found
+  }
+
+  /// Finds what lies in many blocks, on several threads where it is worth it.
+  ///
+  /// - Parameters:
+  ///   - order: What is looked for, in the order of the blocks.
+  ///   - find: Gives what it finds for each of a part of these.
+  /// - Returns: What was found for each, by its number.
+  private func inParts<Found: Sendable>(
+    _ order: [Int], _ threads: Int, _ find: @escaping @Sendable (ArraySlice<Int>) throws -> [Found?]
+  ) throws -> [Found?] {
+    let count = order.count < 256 ? 1 : max(1, threads)
+    let parts = (0..<count).map { part in
+      order[order.count * part / count..<order.count * (part + 1) / count]
+    }
+    let results = try concurrently(parts, limit: count) { try find($0) }.map { try $0.get() }
+    var found = [Found?](repeating: nil, count: order.count)
+    for (number, result) in zip(order, results.joined()) { found[number] = result }
     return found
   }
 
@@ -97,18 +127,28 @@ extension SegmentReader {
   }
 
   /// Documents by their places in the order of IDs; each block of documents is read once.
-  func documents(ordinals: [Int]) throws -> [StoredDocument] {
-    let entryCount = SegmentFrame.documentsInBlock
+  func documents(ordinals: [Int], threads: Int = 1) throws -> [StoredDocument] {
     let wanted = try ordinals.map { Int(try places($0)) }
-    var found = [StoredDocument?](repeating: nil, count: wanted.count)
-    // The order in which they lie in the blocks.
-    var next = wanted.indices.sorted { wanted[$0] < wanted[$1] }[...]
+    let order = wanted.indices.sorted { wanted[$0] < wanted[$1] }
+    return try inParts(order, threads) { part in
+      try self.documents(places: part.map { wanted[$0] })
+    }.map { document in
+      guard let document else { throw bytes.damaged("its order of keys makes no sense") }
+      return document
+    }
+  }
+
+  /// - Parameter places: In the order of keys, ascending.
+  private func documents(places: [Int]) throws -> [StoredDocument?] {
+    let entryCount = SegmentFrame.documentsInBlock
+    var found = [StoredDocument?](repeating: nil, count: places.count)
+    var next = places.indices
     while let first = next.first {
-      let block = wanted[first] / entryCount
+      let block = places[first] / entryCount
       guard documentBlocks.blocks.indices.contains(block) else { break }
       var place = block * entryCount
       try forEachDocument(inBlock: block) { entry in
-        while let index = next.first, wanted[index] == place {
+        while let index = next.first, places[index] == place {
           found[index] = try stored(entry)
           next.removeFirst()
         }
@@ -117,10 +157,7 @@ extension SegmentReader {
       // A block that is shorter than it should be.
       if next.first == first { break }
     }
-    return try found.map { document in
-      guard let document else { throw bytes.damaged("its order of keys makes no sense") }
-      return document
-    }
+    return found
   }
 
   /// A document as its block has it, for as long as it is visited.
