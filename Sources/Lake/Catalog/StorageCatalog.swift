@@ -58,13 +58,16 @@ public struct StorageCatalog: Catalog {
       id, head.version, head.bytes, hinted: hint?.isExact == true ? hinted : nil)
   }
 
-  public func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table {
+  public func commit(
+    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void
+  ) throws -> Table {
     if let base, clock.now() > base.loaded.adding(seconds: StorageCatalog.baseLifetimeSeconds) {
       guard try load(id)?.version == base.version else { throw conflict(id) }
     }
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
     do {
       try builder.writeFiles()
+      try ready()
     } catch {
       try? store.delete(builder.written)
       throw error

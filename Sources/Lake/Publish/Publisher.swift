@@ -58,6 +58,8 @@ public struct Publisher: Sendable {
   ///   - run: Refuses to publish once it has become too old.
   ///   - rebuilds: A full refresh: where what the table has consumed cannot be told (a foreign
   ///     commit, a lost file), `decide` gets nil for it instead of the publication failing.
+  ///   - ready: Called before the commit becomes visible, when all else is done: who publishes
+  ///     several tables in an order waits here for those before. What it throws ends the publication.
   ///   - decide: Called with the table as it is, again after every lost swap. What it throws ends
   ///     the publication and leaves the staged files alone.
   /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.outdated`, `.ambiguous`,
@@ -65,7 +67,7 @@ public struct Publisher: Sendable {
   ///   `.ambiguous` nothing names the staged files.
   public func publish(
     _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil, rebuilds: Bool = false,
-    cancellation: Cancellation = .never,
+    cancellation: Cancellation = .never, ready: () throws -> Void = {},
     decide: (Table?, Consumption?) throws -> Decision
   ) throws -> PublishOutcome {
     var last: LakeError?
@@ -84,7 +86,7 @@ public struct Publisher: Sendable {
       try run?.checkMayPublish()
       let state = try writeState(publication, id)
       do {
-        let table = try catalog.commit(state.update, to: id, base: base)
+        let table = try catalog.commit(state.update, to: id, base: base, ready: ready)
         let taken = Set(state.update.added.map(\.path)).union(state.deletions)
         dropIfPossible(staged.map(\.path).filter { !taken.contains($0) })
         return .published(table)
@@ -92,6 +94,9 @@ public struct Publisher: Sendable {
         // Not named by anything: their nonces make these files this attempt's alone.
         try? store.delete(state.keys)
         last = error
+      } catch {
+        if (error as? LakeError)?.code != .ambiguous { try? store.delete(state.keys) }
+        throw error
       }
       // Losers of one swap come back at different times.
       let ceiling = Int64(min(2000, 10 << min(attempt, 8)))

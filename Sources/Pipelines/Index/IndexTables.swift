@@ -15,7 +15,7 @@ struct IndexTables {
   let model: Model
   let run: ActiveRun
 
-  private var lake: Lake { workspace.lake }
+  var lake: Lake { workspace.lake }
 
   /// The tables in the order in which they are published.
   static func ids(of model: Model) -> [TableID] {
@@ -103,7 +103,7 @@ struct IndexTables {
 
   /// How many words of the index a table has. Their IDs are dense from 1: the number of rows is the
   /// greatest of them. The twin's are not the index's.
-  private func wordCount(of table: Table?) throws -> Int64 {
+  func wordCount(of table: Table?) throws -> Int64 {
     guard let table, (table.indexVersion ?? 0) > 0 else { return 0 }
     return try table.dataFiles().reduce(0) { $0 + $1.rowCount }
   }
@@ -192,7 +192,7 @@ struct IndexTables {
   }
 
   /// `""` for a file that nobody here has written.
-  private func label(of file: DataFile, _ id: TableID) -> String {
+  func label(of file: DataFile, _ id: TableID) -> String {
     let parts = file.path.split(separator: "/")
     return parts.count < 2 ? "" : String(parts[parts.count - 2])
   }
@@ -221,97 +221,6 @@ struct IndexTables {
     let files = try table.dataFiles()
     guard staged.rowsBefore == nil else { return files }
     return files.filter { staged.wanted.contains(label(of: $0, staged.id)) }
-  }
-
-  // MARK: - Publishing
-
-  /// Publishes the tables, one after the other, each naming the manifest's version.
-  ///
-  /// - Returns: Whether any of them changed.
-  /// - Throws: `LakeError` `.conflict` where a table is not as it was when the rows were written.
-  func publish(
-    _ staged: [Staged], _ manifest: IndexManifest, cancellation: Cancellation
-  ) throws -> Bool {
-    try publish(staged, cancellation) { try decide($0, $1, manifest) }
-  }
-
-  /// Publishes tables that follow no index: all their rows are new.
-  func publishTwin(
-    _ staged: [Staged], _ consumption: Consumption, cancellation: Cancellation
-  ) throws {
-    _ = try publish(staged, cancellation) { staged, _ in
-      .apply(publication(staged, version: 0, removal: .all, consumption))
-    }
-  }
-
-  private func publish(
-    _ staged: [Staged], _ cancellation: Cancellation,
-    decide: (Staged, Table?) throws -> Decision
-  ) throws -> Bool {
-    var isChanged = false
-    for (place, table) in staged.enumerated() {
-      do {
-        try run.renewIfDue()
-        let outcome = try lake.publisher.publish(
-          table.id, staged: table.files, run: run, rebuilds: true, cancellation: cancellation
-        ) { base, _ in try decide(table, base) }
-        if case .published = outcome { isChanged = true }
-      } catch {
-        // A commit whose outcome is unknown may name its files.
-        if (error as? LakeError)?.code != .ambiguous { discard([table]) }
-        discard(Array(staged[(place + 1)...]))
-        throw error
-      }
-    }
-    return isChanged
-  }
-
-  private func decide(
-    _ staged: Staged, _ base: Table?, _ manifest: IndexManifest
-  ) throws -> Decision {
-    if let version = base?.indexVersion, version >= manifest.version { return .alreadyApplied }
-    var removal = TableUpdate.Removal.none
-    if let before = staged.rowsBefore {
-      guard try wordCount(of: base) == before else { throw overtaken(staged.id) }
-      if before == 0 { removal = .all }
-    } else {
-      let present = try base?.dataFiles() ?? []
-      let labels = Set(present.map { label(of: $0, staged.id) })
-      guard staged.wanted.subtracting(labels) == Set(staged.written.keys) else {
-        throw overtaken(staged.id)
-      }
-      removal = .files(
-        present.filter { !staged.wanted.contains(label(of: $0, staged.id)) }.map(\.path))
-    }
-    return .apply(
-      publication(staged, version: manifest.version, removal: removal, manifest.consumption))
-  }
-
-  private func publication(
-    _ staged: Staged, version: Int, removal: TableUpdate.Removal, _ consumption: Consumption
-  ) -> Publication {
-    var update = TableUpdate(
-      schema: staged.schema, sort: sort(of: staged.id), added: staged.files, removal: removal,
-      time: workspace.context.clock.now())
-    update.summary[SummaryKey.index] = "\(version)"
-    update.properties[SummaryKey.index] = "\(version)"
-    var consumption = consumption
-    consumption.run = run.id.rawValue
-    return Publication(
-      update: update, consumption: consumption, changes: ChangeSet(isFull: true))
-  }
-
-  private func sort(of id: TableID) -> [SortColumn] {
-    switch id.model {
-    case "documents": [SortColumn("file")]
-    default: [SortColumn("word_id")]
-    }
-  }
-
-  private func overtaken(_ id: TableID) -> LakeError {
-    LakeError(
-      .conflict, "another run published meanwhile", at: Place(model: id.description),
-      advice: "run again")
   }
 }
 

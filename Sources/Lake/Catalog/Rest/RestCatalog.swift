@@ -34,12 +34,15 @@ public struct RestCatalog: Catalog {
     return try table(id, answer.body)
   }
 
-  public func commit(_ update: TableUpdate, to id: TableID, base: Table?) throws -> Table {
+  public func commit(
+    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void
+  ) throws -> Table {
     let base = try base ?? create(update, id)
     try base.requireHome()
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
     do {
       try builder.writeFiles()
+      try ready()
       let table = try publish(builder, id, base)
       return table
     } catch {
