@@ -133,7 +133,7 @@ struct IndexRun {
   ) throws {
     let staged = try timed("compute", &result) {
       progress.report(task: unit.label, step: "tables", done: 0, total: 0)
-      return try tables.stage(change, base.open)
+      return try stage(change, base.open)
     }
     let manifest: IndexManifest
     do {
@@ -142,10 +142,16 @@ struct IndexRun {
       for audit in audited { try audit.requirePublishable() }
       manifest = try timed("publish", &result) {
         progress.report(task: unit.label, step: "publish", done: 0, total: 0)
-        return try publish(change, after: base.manifest)
+        var next = change.manifest
+        next.written = workspace.context.clock.now()
+        try run.checkMayPublish()
+        return try index.commit(next, after: base.manifest)
       }
     } catch {
-      if (error as? LakeError)?.code != .ambiguous { tables.discard(staged) }
+      if (error as? LakeError)?.code != .ambiguous {
+        tables.discard(staged)
+        try? change.discard(from: index)
+      }
       throw error
     }
     result.bytesWritten =
@@ -161,17 +167,22 @@ struct IndexRun {
     }
   }
 
-  private func publish(
-    _ change: IndexChange, after base: IndexManifest?
-  ) throws -> IndexManifest {
-    var next = change.manifest
-    next.written = workspace.context.clock.now()
+  /// Writes the rows that the tables lack, and meanwhile puts the index's files into the lake;
+  /// nothing names any of them yet.
+  private func stage(_ change: IndexChange, _ open: OpenIndex) throws -> [IndexTables.Staged] {
+    let works: [@Sendable () throws -> [IndexTables.Staged]] = [
+      { try tables.stage(change, open) },
+      {
+        try change.upload(to: index)
+        return []
+      },
+    ]
+    let results = concurrently(works, limit: works.count) { work in try work() }
     do {
-      try change.upload(to: index)
-      try run.checkMayPublish()
-      return try index.commit(next, after: base)
+      return try results.flatMap { try $0.get() }
     } catch {
-      if (error as? LakeError)?.code != .ambiguous { try? change.discard(from: index) }
+      tables.discard(results.flatMap { (try? $0.get()) ?? [] })
+      try? change.discard(from: index)
       throw error
     }
   }
