@@ -44,6 +44,15 @@ struct WordIndexPiecesTests {
     #expect(try project.run().status == .unchanged)
   }
 
+  @Test("what files' names take up in memory is not there for words, but for a part that always is")
+  func memory() {
+    #expect(IndexBatch.memory(of: 4 << 30, among: 1000) > 4_200_000_000)
+    let few = IndexBatch.memory(of: 256 << 20, among: 10)
+    let many = IndexBatch.memory(of: 256 << 20, among: 100_000)
+    #expect(few < 200 << 20 && few - many == 700 * 99_990)
+    #expect(IndexBatch.memory(of: 256 << 20, among: 10_000_000) == 64 << 20)
+  }
+
   @Test("two files of one number are found wherever they are")
   func duplicates() throws {
     let (project, _) = try project { "\($0).txt" }

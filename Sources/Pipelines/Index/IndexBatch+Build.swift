@@ -111,7 +111,7 @@ extension IndexBatch {
     let path = try workspace.scratchFile()
     let outcome = try timed("compute", &result) {
       do {
-        return try builder.build(
+        return try builder(among: max(delta.files.count, documents.count)).build(
           documents, sequence: sequence, to: path,
           progress: { [label = run.unit.label, progress = workspace.context.progress] in
             progress.report(task: label, step: "index", done: $0, total: $1)

@@ -58,11 +58,19 @@ struct IndexBatch {
       fallbackEncoding: text.fallbackEncoding?.kernel, rejectsBinary: true)
   }
 
-  var builder: IndexBuilder {
+  /// What is left for words and postings: the program itself takes its part, and what is kept of
+  /// each file.
+  static func memory(of byteCount: Int, among fileCount: Int) -> Int {
+    max(byteCount / 4, byteCount - (64 << 20) - 700 * fileCount)
+  }
+
+  /// - Parameter fileCount: How many files are in memory with their names.
+  func builder(among fileCount: Int) -> IndexBuilder {
     let engine = workspace.project.engine
     return IndexBuilder(
       tokenizer: settings.tokenizer.operatorSettings, format: format, threads: engine.threads,
-      memoryByteCount: Int(engine.memoryBytes ?? 4 << 30),
+      memoryByteCount: IndexBatch.memory(
+        of: Int(engine.memoryBytes ?? 4 << 30), among: fileCount),
       spillFolder: { [workspace] in try workspace.scratchFolder() }, cancellation: cancellation)
   }
 
