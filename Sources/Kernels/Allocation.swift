@@ -6,3 +6,24 @@ internal import CKernels
 /// glibc does so too, but only until the first of them is freed: from then on it keeps blocks of
 /// that size, in holes that what comes next does not fit into. Elsewhere this does nothing.
 public func mapLargeBlocks(ofAtLeast byteCount: Int) { ckernels_map_blocks(Int32(byteCount)) }
+
+/// Memory in pages of 2 MiB, where the system has such; zero at first. What is reached in no order
+/// is found the faster the fewer pages it lies in.
+struct LargePages {
+  /// Of one page.
+  static let byteCount = 2 << 20
+
+  let buffer: UnsafeMutableRawBufferPointer
+
+  /// - Parameter byteCount: Rounded up to whole pages.
+  init(byteCount: Int) {
+    let count = (max(1, byteCount) + LargePages.byteCount - 1) & ~(LargePages.byteCount - 1)
+    guard let start = ckernels_map_large_pages(count) else { fatalError("out of memory") }
+    buffer = UnsafeMutableRawBufferPointer(start: start, count: count)
+  }
+
+  /// - Parameter buffer: Of an earlier one.
+  init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+
+  func deallocate() { ckernels_unmap(buffer.baseAddress, buffer.count) }
+}

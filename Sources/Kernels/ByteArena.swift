@@ -7,14 +7,35 @@ public final class ByteArena {
   private var current = 0
   private var used = 0
   private let chunkByteCount: Int
+  private let isOfLargePages: Bool
+  /// Of the chunks before the current one.
+  private var byteCountBefore = 0
   /// Of all chunks, used or not.
   public private(set) var byteCount = 0
 
-  public init(chunkByteCount: Int = 256 << 10) { self.chunkByteCount = max(64, chunkByteCount) }
+  public init(chunkByteCount: Int = 256 << 10) {
+    self.chunkByteCount = max(64, chunkByteCount)
+    isOfLargePages = false
+  }
+
+  /// An arena whose chunks are large pages: for much that is reached in no order.
+  init(largePages: Void) {
+    chunkByteCount = LargePages.byteCount
+    isOfLargePages = true
+  }
 
   deinit {
-    for chunk in chunks { chunk.deallocate() }
+    for chunk in chunks {
+      if isOfLargePages {
+        LargePages(chunk).deallocate()
+      } else {
+        chunk.deallocate()
+      }
+    }
   }
+
+  /// Bytes given out, and those that were of no use at the ends of chunks.
+  var usedByteCount: Int { byteCountBefore + used }
 
   /// Copies bytes in.
   ///
@@ -39,11 +60,16 @@ public final class ByteArena {
 
   @inline(never)
   private func roomInNextChunk(_ count: Int) -> UnsafeMutablePointer<UInt8> {
-    let isFirst = chunks.isEmpty
-    if !isFirst { current += 1 }
+    if !chunks.isEmpty {
+      byteCountBefore += chunks[current].count
+      current += 1
+    }
     if current == chunks.count || chunks[current].count < count {
       let size = max(chunkByteCount, count)
-      chunks.insert(.allocate(byteCount: size, alignment: 16), at: current)
+      chunks.insert(
+        isOfLargePages
+          ? LargePages(byteCount: size).buffer : .allocate(byteCount: size, alignment: 16),
+        at: current)
       byteCount += size
     }
     used = count
@@ -54,5 +80,6 @@ public final class ByteArena {
   public func reset() {
     current = 0
     used = 0
+    byteCountBefore = 0
   }
 }

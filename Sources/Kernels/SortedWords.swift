@@ -7,16 +7,51 @@ public struct SortedWords: @unchecked Sendable {
   struct Item {
     /// The first eight bytes, as a number that compares as they do.
     var prefix: UInt64
-    var entry: UnsafeMutablePointer<WordTable.Entry>
+    var entry: UnsafeMutablePointer<WordEntry>
   }
 
-  let items: [Item]
-  /// Keeps the entries alive.
-  private let table: WordTable
+  private final class Storage {
+    let items: UnsafeMutableBufferPointer<Item>
+    /// Keeps the entries alive.
+    private let table: WordTable
 
-  init(items: [Item], table: WordTable) {
-    self.items = items
-    self.table = table
+    init(capacity: Int, _ table: WordTable) {
+      items = .allocate(capacity: capacity)
+      self.table = table
+    }
+
+    deinit { items.deallocate() }
+  }
+
+  /// Lives as long as these words do.
+  let items: UnsafeBufferPointer<Item>
+  private let storage: Storage
+
+  /// - Parameter forEach: Visits the entries; is called twice.
+  init(_ table: WordTable, _ forEach: ((UnsafeMutablePointer<WordEntry>) -> Void) -> Void) {
+    // Distributed by the first two bytes; then what is left to sort is sorted.
+    var starts = [Int](repeating: 0, count: 1 << 16 + 1)
+    var count = 0
+    forEach { entry in
+      starts[Int(entry.prefix &>> 48) + 1] += 1
+      count += 1
+    }
+    for bucket in 1..<starts.count { starts[bucket] += starts[bucket - 1] }
+    storage = Storage(capacity: count, table)
+    let items = storage.items
+    self.items = UnsafeBufferPointer(items)
+    guard let base = items.baseAddress, count > 0 else { return }
+    var places = starts
+    forEach { entry in
+      let item = Item(prefix: entry.prefix, entry: entry)
+      let bucket = Int(item.prefix &>> 48)
+      (base + places[bucket]).initialize(to: item)
+      places[bucket] += 1
+    }
+    for bucket in 0..<1 << 16 where starts[bucket + 1] - starts[bucket] > 1 {
+      SortedWords.sort(
+        UnsafeMutableBufferPointer(rebasing: items[starts[bucket]..<starts[bucket + 1]]), byte: 2)
+    }
   }
 
   public var count: Int { items.count }
@@ -43,47 +78,89 @@ public struct SortedWords: @unchecked Sendable {
     return low
   }
 
-  /// Distributes by the first two bytes, then sorts what is left to sort.
-  static func sort(_ items: inout [Item]) {
-    guard items.count > 4096 else {
-      items.sort(by: isLess)
-      return
-    }
-    var starts = [Int](repeating: 0, count: 1 << 16 + 1)
-    for item in items { starts[Int(item.prefix &>> 48) + 1] += 1 }
-    for index in 1..<starts.count { starts[index] += starts[index - 1] }
-    var places = starts
-    items = [Item](unsafeUninitializedCapacity: items.count) { out, count in
-      for item in items {
-        let bucket = Int(item.prefix &>> 48)
-        (out.baseAddress! + places[bucket]).initialize(to: item)
-        places[bucket] += 1
+  // MARK: - Sorting
+
+  /// Sorts words that have their first bytes in common: many by the next one, few one by one.
+  ///
+  /// - Parameter byte: The next one; 8 where the prefixes are the same.
+  private static func sort(_ items: UnsafeMutableBufferPointer<Item>, byte: Int) {
+    guard items.count > 32 && byte < 8 else { return sortFew(items) }
+    let shift = UInt64(56 - 8 * byte)
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * 257) { room in
+      room.initialize(repeating: 0)
+      let ends = room.baseAddress!
+      let places = ends + 257
+      for item in items { ends[Int(item.prefix &>> shift & 0xFF)] &+= 1 }
+      var sum = 0
+      for value in 0..<256 {
+        places[value] = sum
+        sum &+= ends[value]
+        ends[value] = sum
       }
-      count = items.count
-      for bucket in 0..<1 << 16 where starts[bucket + 1] - starts[bucket] > 1 {
-        var part = UnsafeMutableBufferPointer(rebasing: out[starts[bucket]..<starts[bucket + 1]])
-        part.sort(by: isLess)
+      // Each goes where it belongs, in exchange for the one that is there.
+      for value in 0..<256 {
+        while places[value] < ends[value] {
+          var item = items[places[value]]
+          var bucket = Int(item.prefix &>> shift & 0xFF)
+          while bucket != value {
+            swap(&item, &items[places[bucket]])
+            places[bucket] &+= 1
+            bucket = Int(item.prefix &>> shift & 0xFF)
+          }
+          items[places[value]] = item
+          places[value] &+= 1
+        }
+      }
+      var start = 0
+      for value in 0..<256 {
+        let end = ends[value]
+        if end &- start > 1 {
+          sort(UnsafeMutableBufferPointer(rebasing: items[start..<end]), byte: byte + 1)
+        }
+        start = end
       }
     }
   }
 
+  private static func sortFew(_ items: UnsafeMutableBufferPointer<Item>) {
+    guard items.count <= 32 else {
+      var items = items
+      return items.sort(by: isLess)
+    }
+    for index in 1..<items.count {
+      let item = items[index]
+      var place = index
+      while place > 0 && isLess(item, items[place &- 1]) {
+        items[place] = items[place &- 1]
+        place &-= 1
+      }
+      items[place] = item
+    }
+  }
+
+  @inline(__always)
   private static func isLess(_ a: Item, _ b: Item) -> Bool {
-    if a.prefix != b.prefix { return a.prefix < b.prefix }
-    return compareBytes(
-      a.entry.text, Int(a.entry.pointee.byteCount), b.entry.text, Int(b.entry.pointee.byteCount))
-      < 0
+    a.prefix != b.prefix ? a.prefix < b.prefix : isLess(a.entry, b.entry)
   }
 
-  /// The postings of one word, in pieces of a chain.
+  @inline(never)
+  private static func isLess(
+    _ a: UnsafeMutablePointer<WordEntry>, _ b: UnsafeMutablePointer<WordEntry>
+  ) -> Bool {
+    compareBytes(a.text, Int(a.pointee.byteCount), b.text, Int(b.pointee.byteCount)) < 0
+  }
+
+  // MARK: - Postings
+
+  /// The postings of one word, in pieces.
   public struct Postings {
-    private let entry: UnsafeMutablePointer<WordTable.Entry>
-    private var slice: UnsafeMutablePointer<UInt8>?
-    private var kind: UInt8 = 0
+    private let entry: UnsafeMutablePointer<WordEntry>
+    private var written: WrittenPostings
     private var isAtEnd = false
 
-    init(_ entry: UnsafeMutablePointer<WordTable.Entry>) {
+    init(_ entry: UnsafeMutablePointer<WordEntry>) {
       self.entry = entry
-      slice = entry.pointee.chain
+      written = WrittenPostings(entry)
     }
 
     /// Copies the next bytes, as `putPosting` wrote them; the first posting's difference is to 0.
@@ -93,21 +170,9 @@ public struct SortedWords: @unchecked Sendable {
     public mutating func read(into out: UnsafeMutablePointer<UInt8>) -> Int {
       if isAtEnd { return 0 }
       var count = 0
-      while let start = slice {
-        let room = WordTable.byteCount(ofSlice: kind) - WordTable.linkByteCount
-        let end = start + room
-        // The slice that is being written to is the last.
-        let last = entry.pointee.next.unsafelyUnwrapped
-        let isLast = last >= start && last <= end && entry.pointee.roomInSlice == end - last
-        let used = isLast ? last - start : room
-        if count + used + 16 > 4096 { return count }
-        (out + count).update(from: start, count: used)
-        count += used
-        kind = min(kind + 1, 7)
-        slice =
-          isLast
-          ? nil
-          : UnsafeRawPointer(end).loadUnaligned(as: UnsafeMutablePointer<UInt8>.self)
+      while !written.isAtEnd {
+        if count + WrittenPostings.mostByteCount + 16 > 4096 { return count }
+        count += written.copyNext(to: out + count)
       }
       var place = out + count
       putPosting(

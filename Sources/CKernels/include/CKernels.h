@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -229,5 +230,28 @@ static inline void ckernels_map_blocks(int32_t byte_count) {
   (void)byte_count;
 #endif
 }
+
+/// Maps memory that is zero, in large pages where the system has them to give; NULL where there is
+/// none.
+///
+/// - byte_count: A multiple of 2 MiB.
+static inline void *ckernels_map_large_pages(size_t byte_count) {
+  // Large pages begin at multiples of their size: what is too much on either side is given back.
+  const uintptr_t page = (uintptr_t)2 << 20;
+  char *all = mmap(
+      NULL, byte_count + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (all == MAP_FAILED) return NULL;
+  char *start = (char *)(((uintptr_t)all + page - 1) & ~(page - 1));
+  const size_t before = (size_t)(start - all);
+  if (before > 0) munmap(all, before);
+  if (before < page) munmap(start + byte_count, page - before);
+#ifdef MADV_HUGEPAGE
+  madvise(start, byte_count, MADV_HUGEPAGE);
+#endif
+  return start;
+}
+
+/// Gives memory back that was mapped.
+static inline void ckernels_unmap(void *start, size_t byte_count) { munmap(start, byte_count); }
 
 #endif
