@@ -182,7 +182,7 @@ public struct IndexBuilder: Sendable {
     let writer = try SegmentWriter(
       path: path, sequence: sequence, tokenizer: tokenizer.canonicalText)
     // One thread packs the documents while others merge words.
-    let packing = Packing(writer, inversion.ranges(16 * threads) ?? [])
+    let packing = Packing(writer, inversion.ranges(16 * threads) ?? [], threads: threads)
     let stop = StopSign()
     onThreads(count: threads) { index in
       do {
@@ -205,54 +205,4 @@ public struct IndexBuilder: Sendable {
       tokens: try NumberSpool(kept.lazy.map(inversion.tokens), inversion.file),
       spill: inversion.file)
   }
-}
-
-/// Merges ranges of words on several threads, and writes them in their order.
-private final class Packing: @unchecked Sendable {
-  // Unchecked: all but the ranges is guarded by the monitor, and each of these is one thread's.
-  private let writer: SegmentWriter
-  private let ranges: [[TableRun]]
-  private let monitor = Monitor()
-  private var taken = 0
-  private var written = 0
-  private var kept: DocumentWriter?
-
-  init(_ writer: SegmentWriter, _ ranges: [[TableRun]]) {
-    self.writer = writer
-    self.ranges = ranges
-  }
-
-  var isEmpty: Bool { ranges.isEmpty }
-
-  var documents: DocumentWriter { kept! }
-
-  func keep(_ documents: DocumentWriter) { kept = documents }
-
-  /// Takes ranges until there are none. A range waits for those before it to be written, so that
-  /// there are never more of them in memory than threads.
-  func work(ordinals: [UInt32]?, _ stop: StopSign, _ cancellation: Cancellation) throws {
-    while !stop.isSet {
-      let range = monitor.withLock {
-        defer { taken += 1 }
-        return taken
-      }
-      guard range < ranges.count else { return }
-      let words = EncodedWords()
-      try RunMerge(ranges[range]).write(
-        to: words, ordinals: ordinals, check: cancellation.check)
-      let isMyTurn = monitor.withLock {
-        while written < range && !stop.isSet { monitor.wait() }
-        return written == range
-      }
-      guard isMyTurn else { return }
-      try writer.dictionary.append(words)
-      monitor.withLock {
-        written += 1
-        monitor.wakeAll()
-      }
-    }
-  }
-
-  /// Has those who wait look whether the work was stopped.
-  func wake() { monitor.withLock { monitor.wakeAll() } }
 }

@@ -83,20 +83,19 @@ final class Inversion: @unchecked Sendable {
     return runs
   }
 
-  /// Runs for ranges of words that can be merged apart from each other, in the order of the words;
-  /// nil where words were written aside.
-  func ranges(_ count: Int) -> [[TableRun]]? {
+  /// Ranges of words that can be merged apart from each other, in the order of the words; nil where
+  /// words were written aside.
+  func ranges(_ count: Int) -> [[MergedWords.Part]]? {
     let (spilled, tables) = state.withLock { ($0.spilled, $0.tables) }
     guard spilled.isEmpty, let largest = tables.max(by: { $0.count < $1.count }) else { return nil }
     let cuts = (1..<max(1, count)).map { $0 * largest.count / count }
     var starts = tables.map { _ in 0 }
-    var ranges: [[TableRun]] = []
+    var ranges: [[MergedWords.Part]] = []
     for cut in cuts + [largest.count] {
       let ends = tables.map {
         cut < largest.count ? $0.firstIndex(notLess: largest.text(cut)) : $0.count
       }
-      ranges.append(
-        tables.indices.map { TableRun(tables[$0], starts[$0]..<ends[$0]) })
+      ranges.append(tables.indices.map { (tables[$0], starts[$0]..<ends[$0]) })
       starts = ends
     }
     return ranges

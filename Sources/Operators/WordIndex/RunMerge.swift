@@ -98,8 +98,8 @@ final class RunMerge {
   ///   - ordinals: What a run's number of a document becomes; nil: itself.
   ///   - check: Throws where the work is to stop.
   ///   - ended: Is told a run of each word, before the run goes on.
-  func write<Sink: WordSink>(
-    to dictionary: Sink, ordinals: [UInt32]?, check: () throws -> Void,
+  func write(
+    to dictionary: DictionaryWriter, ordinals: [UInt32]?, check: () throws -> Void,
     ended: (any WordRun) throws -> Void = { _ in }
   ) throws {
     var count = 0

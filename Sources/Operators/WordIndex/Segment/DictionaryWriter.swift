@@ -27,7 +27,7 @@ final class DictionaryWriter {
   /// - Parameter text: Greater than any before.
   func end(_ text: UnsafeBufferPointer<UInt8>) throws {
     let encoded = try encoder.finish(file)
-    try encoder.bytes.withUnsafeBufferPointer { try append(text, encoded, shortList: $0) }
+    try append(text, encoded, shortList: encoder.shortList)
   }
 
   /// A posting of the word that comes next.
@@ -39,7 +39,7 @@ final class DictionaryWriter {
   /// Appends words that were encoded elsewhere.
   func append(_ words: EncodedWords) throws {
     try words.texts.withUnsafeBufferPointer { texts in
-      try words.lists.bytes.withUnsafeBufferPointer { lists in
+      try words.lists.withUnsafeBufferPointer { lists in
         var (text, list) = (0, 0)
         for item in words.items {
           let bytes = UnsafeBufferPointer(rebasing: lists[list..<list + item.encoded.byteCount])

@@ -37,10 +37,21 @@ final class PostingEncoder {
   @exclusivity(unchecked) private var writtenByteCount = 0
   @exclusivity(unchecked) private var checksum = CRC32C()
   @exclusivity(unchecked) private var skips: [UInt8] = []
-  /// The bytes of a short list, or those of a long one that are not written yet.
-  @exclusivity(unchecked) private(set) var bytes: [UInt8] = []
+  /// Those of a long list that are not written yet.
+  @exclusivity(unchecked) private var bytes: [UInt8] = []
+  /// Of the last word's list where it is short, or where it is long, of what follows its blocks.
+  private let tail: UnsafeMutablePointer<UInt8>
+  @exclusivity(unchecked) private var tailByteCount = 0
+  /// What a posting has at most of the tail.
+  private static let longest = 16
+
+  /// The last word's postings, where its list is short; valid until the next call.
+  var shortList: UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: tail, count: tailByteCount)
+  }
 
   init() {
+    tail = .allocate(capacity: PostingEncoder.blockCount * PostingEncoder.longest)
     documents = .allocate(capacity: PostingEncoder.blockCount)
     counts = .allocate(capacity: PostingEncoder.blockCount)
     gaps = .allocate(capacity: PostingEncoder.blockCount)
@@ -50,6 +61,7 @@ final class PostingEncoder {
     documents.deallocate()
     counts.deallocate()
     gaps.deallocate()
+    tail.deallocate()
   }
 
   /// - Parameter document: Greater than any before in this word.
@@ -61,23 +73,50 @@ final class PostingEncoder {
     if pending == PostingEncoder.blockCount { try writeBlock(to: sink) }
   }
 
+  /// Adds postings of a word, in the order of documents.
+  ///
+  /// - Parameters:
+  ///   - postings: Each a document, greater than any before in this word, and, in the lower half, how
+  ///     often it has the word.
+  ///   - ordinals: What a document becomes; nil: itself.
+  func add(
+    _ postings: UnsafeBufferPointer<UInt64>, ordinals: UnsafePointer<UInt32>?, to sink: any ByteSink
+  ) throws {
+    var start = 0
+    while start < postings.count {
+      let room = PostingEncoder.blockCount - pending
+      let part = UnsafeBufferPointer(rebasing: postings[start...].prefix(room))
+      let (documents, counts) = (documents + pending, counts + pending)
+      for (index, posting) in part.enumerated() {
+        documents[index] = UInt32(truncatingIfNeeded: posting >> 32)
+        counts[index] = UInt32(truncatingIfNeeded: posting)
+      }
+      if let ordinals {
+        for index in part.indices { documents[index] = ordinals[Int(documents[index])] }
+      }
+      pending += part.count
+      start += part.count
+      if pending == PostingEncoder.blockCount { try writeBlock(to: sink) }
+    }
+  }
+
   /// Ends a word.
   ///
-  /// - Returns: A short list, whose bytes are in `bytes` until the next call; or a long one, which
-  ///   the sink has.
+  /// - Returns: A short list, whose bytes are `shortList`; or a long one, which the sink has.
   func finish(_ sink: any ByteSink) throws -> Encoded {
     documentCount += pending
     let isLong = documentCount >= PostingEncoder.blockCount
-    if !isLong { bytes.removeAll(keepingCapacity: true) }
     var last = previous
+    var place = tail
     for index in 0..<pending {
       let gap = UInt64(documents[index] &- last &- 1)
       last = documents[index]
-      appendVarint(gap << 1 | (counts[index] == 1 ? 1 : 0), to: &bytes)
-      if counts[index] != 1 { appendVarint(UInt64(counts[index]), to: &bytes) }
+      putPosting(gap, counts[index], to: &place)
     }
-    var encoded = Encoded(documentCount: documentCount, byteCount: bytes.count, checksum: 0)
+    tailByteCount = place - tail
+    var encoded = Encoded(documentCount: documentCount, byteCount: tailByteCount, checksum: 0)
     if isLong {
+      bytes += shortList
       bytes += skips
       try flush(sink)
       encoded.byteCount = writtenByteCount
