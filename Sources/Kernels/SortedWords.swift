@@ -82,14 +82,19 @@ public struct SortedWords: @unchecked Sendable {
 
   /// Sorts words that have their first bytes in common: many by the next one, few one by one.
   ///
-  /// - Parameter byte: The next one; 8 where the prefixes are the same.
-  private static func sort(_ items: UnsafeMutableBufferPointer<Item>, byte: Int) {
-    guard items.count > 32 && byte < 8 else { return sortFew(items) }
+  /// - Parameters:
+  ///   - byte: The next one of the prefix; 8 where prefixes are the same.
+  ///   - skipped: The bytes of the words before the prefix.
+  private static func sort(
+    _ items: UnsafeMutableBufferPointer<Item>, byte: Int, skipped: Int = 0
+  ) {
+    if byte == 8 { return sortRest(items, skipped) }
+    if items.count <= 32 { return sortFew(items, skipped) }
     let shift = UInt64(56 - 8 * byte)
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * 257) { room in
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 512) { room in
       room.initialize(repeating: 0)
       let ends = room.baseAddress!
-      let places = ends + 257
+      let places = ends + 256
       for item in items { ends[Int(item.prefix &>> shift & 0xFF)] &+= 1 }
       var sum = 0
       for value in 0..<256 {
@@ -115,39 +120,51 @@ public struct SortedWords: @unchecked Sendable {
       for value in 0..<256 {
         let end = ends[value]
         if end &- start > 1 {
-          sort(UnsafeMutableBufferPointer(rebasing: items[start..<end]), byte: byte + 1)
+          sort(
+            UnsafeMutableBufferPointer(rebasing: items[start..<end]), byte: byte + 1,
+            skipped: skipped)
         }
         start = end
       }
     }
   }
 
-  private static func sortFew(_ items: UnsafeMutableBufferPointer<Item>) {
-    guard items.count <= 32 else {
-      var items = items
-      return items.sort(by: isLess)
-    }
+  private static func sortFew(_ items: UnsafeMutableBufferPointer<Item>, _ skipped: Int) {
     for index in 1..<items.count {
       let item = items[index]
       var place = index
-      while place > 0 && isLess(item, items[place &- 1]) {
+      while place > 0 && item.prefix < items[place &- 1].prefix {
         items[place] = items[place &- 1]
         place &-= 1
       }
       items[place] = item
     }
+    var start = 0
+    for index in 1...items.count
+    where index == items.count || items[index].prefix != items[start].prefix {
+      if index &- start > 1 {
+        sortRest(UnsafeMutableBufferPointer(rebasing: items[start..<index]), skipped)
+      }
+      start = index
+    }
   }
 
-  @inline(__always)
-  private static func isLess(_ a: Item, _ b: Item) -> Bool {
-    a.prefix != b.prefix ? a.prefix < b.prefix : isLess(a.entry, b.entry)
-  }
-
-  @inline(never)
-  private static func isLess(
-    _ a: UnsafeMutablePointer<WordEntry>, _ b: UnsafeMutablePointer<WordEntry>
-  ) -> Bool {
-    compareBytes(a.text, Int(a.pointee.byteCount), b.text, Int(b.pointee.byteCount)) < 0
+  /// Sorts words of the same prefix by what follows it.
+  private static func sortRest(_ items: UnsafeMutableBufferPointer<Item>, _ skipped: Int) {
+    guard skipped == 0 else {
+      var items = items
+      return items.sort { a, b in
+        compareBytes(
+          a.entry.text, Int(a.entry.pointee.byteCount), b.entry.text,
+          Int(b.entry.pointee.byteCount)) < 0
+      }
+    }
+    // For a while the next eight bytes are the prefix: entries lie all over the memory, and are
+    // looked at once each.
+    let prefix = items[0].prefix
+    for index in items.indices { items[index].prefix = items[index].entry.secondPrefix }
+    sort(items, byte: 0, skipped: 8)
+    for index in items.indices { items[index].prefix = prefix }
   }
 
   // MARK: - Postings

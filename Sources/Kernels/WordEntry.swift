@@ -46,6 +46,12 @@ extension UnsafeMutablePointer<WordEntry> {
     pointee.byteCount <= 16 ? pointee.low.byteSwapped : loadWord(text, 0).byteSwapped
   }
 
+  /// The eight bytes that follow, likewise; zeros behind the word's end.
+  var secondPrefix: UInt64 {
+    if pointee.byteCount <= 16 { return pointee.high.byteSwapped }
+    return loadWord(text, 8).byteSwapped
+  }
+
   /// Where the first postings are: at the end of the entry.
   var inlinePostings: UnsafeMutablePointer<UInt8> {
     UnsafeMutableRawPointer(self + 1).assumingMemoryBound(to: UInt8.self)

@@ -17,10 +17,17 @@ public final class WordTable {
   private let texts = ByteArena(chunkByteCount: 256 << 10)
   private let slices = ByteArena(largePages: ())
   private var leftOut: Set<[UInt8]>
+  /// A count that goes to the chain, for the next to begin.
+  private let fullCount: UInt32
 
   /// - Parameter leftOut: Words that are not counted.
-  public init(leavingOut leftOut: Set<[UInt8]> = []) {
+  public convenience init(leavingOut leftOut: Set<[UInt8]> = []) {
+    self.init(leavingOut: leftOut, fullCount: .max >> 1)
+  }
+
+  init(leavingOut leftOut: Set<[UInt8]>, fullCount: UInt32) {
     self.leftOut = leftOut
+    self.fullCount = fullCount
     mask = (1 << 12) - 1
     slots = SlotMemory(count: mask + 1)
   }
@@ -133,7 +140,7 @@ public final class WordTable {
     let occurrences = entry.pointee.occurrences
     if entry.pointee.document == document && occurrences > 0 {
       // A count that is full goes to the chain, and the next begins.
-      if occurrences < UInt32.max >> 1 {
+      if occurrences < fullCount {
         entry.pointee.occurrences = occurrences &+ 1
         return 1
       }

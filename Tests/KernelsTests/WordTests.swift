@@ -198,6 +198,82 @@ struct WordTests {
     }
   }
 
+  @Test(
+    "several tables' words come merged, and counts that were full are added up",
+    arguments: [1, 2, 3, 7])
+  func merged(_ count: Int) {
+    var random = Seeded(UInt64(count))
+    let vocabulary = (0..<600).map { index in
+      String(repeating: index % 5 == 0 ? "é" : "w", count: index % 23)
+        + String(index * index, radix: 36)
+    }
+    let tables = (0..<count).map { _ in WordTable(leavingOut: [], fullCount: 3) }
+    let splitter = WordSplitter(WordRules())
+    var expected: [String: [UInt64]] = [:]
+    for document in UInt64(0)..<4000 {
+      let chosen = (0..<9).map { _ in
+        let draw = Double.random(in: 0..<1, using: &random)
+        return vocabulary[Int(draw * draw * draw * 600)]
+      }
+      // One word is in nearly all documents, as often as not more often than a count holds.
+      let often = Array(repeating: "often", count: Int.random(in: 0...8, using: &random))
+      var text = Array((chosen + often).joined(separator: " ").utf8)
+      let byteCount = text.count
+      text += [UInt8](repeating: 0x7A, count: 64)
+      text.withUnsafeMutableBufferPointer { all in
+        _ = tables[Int.random(in: 0..<count, using: &random)].add(
+          splitter.split(UnsafeMutableBufferPointer(rebasing: all[..<byteCount]), isLast: true),
+          document: UInt32(document))
+      }
+      for (word, uses) in Dictionary(grouping: chosen + often, by: \.self) {
+        expected[word, default: []].append(document << 32 | UInt64(uses.count))
+      }
+    }
+    let sorted = tables.map { $0.sorted() }
+    var found: [String: [UInt64]] = [:]
+    var last: [UInt8] = []
+    // In two parts, cut at a word that not all tables need to have.
+    let cut = Array(vocabulary[77].utf8)
+    let cuts = sorted.map { words in cut.withUnsafeBufferPointer { words.firstIndex(notLess: $0) } }
+    for part in 0..<2 {
+      var merged = MergedWords(
+        sorted.indices.map {
+          (sorted[$0], part == 0 ? 0..<cuts[$0] : cuts[$0]..<sorted[$0].count)
+        })
+      while merged.next() {
+        let word = Array(merged.text)
+        #expect(last.lexicographicallyPrecedes(word))
+        last = word
+        var all: [UInt64] = []
+        while true {
+          let postings = merged.postings()
+          if postings.isEmpty { break }
+          all += postings
+        }
+        found[String(decoding: word, as: UTF8.self)] = all
+      }
+      #expect(!merged.next() && merged.postings().isEmpty)
+    }
+    #expect(found == expected)
+  }
+
+  @Test("a table can be asked for its words, and go on")
+  func sortedTwice() {
+    let table = WordTable()
+    let splitter = WordSplitter(WordRules())
+    for count in [1, 3000, 5000] {
+      var text = (0..<count).map { "x\($0)" }.joined(separator: " ").utf8.map(\.self)
+      let byteCount = text.count
+      text += [UInt8](repeating: 0, count: 64)
+      text.withUnsafeMutableBufferPointer { all in
+        let words = splitter.split(
+          UnsafeMutableBufferPointer(rebasing: all[..<byteCount]), isLast: true)
+        #expect(table.add(words, document: UInt32(count)) == count)
+      }
+      #expect(table.sorted().count == count)
+    }
+  }
+
   @Test("numbers of any size survive", arguments: 0...63)
   func varints(_ bit: Int) {
     for value in [UInt64(1) << UInt64(bit), 1 << UInt64(bit) &- 1, .max >> UInt64(bit)] {
