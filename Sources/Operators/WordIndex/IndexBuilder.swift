@@ -11,10 +11,15 @@ public struct IndexDocument: Sendable, Hashable {
   public var key: String
   public var size: Int64
   public var version: String
-  /// Where it lies on this machine, with `size` bytes.
-  public var path: String
   /// What it must be in there; nil for a copy that nobody else writes.
   public var state: InputFile.State?
+  private var location: Location
+
+  /// A path of its own for each of a hundred thousand files would take up megabytes.
+  private enum Location: Hashable {
+    case below(String)
+    case path(String)
+  }
 
   public init(
     id: UInt32, key: String, size: Int64, version: String, path: String,
@@ -24,8 +29,28 @@ public struct IndexDocument: Sendable, Hashable {
     self.key = key
     self.size = size
     self.version = version
-    self.path = path
     self.state = state
+    location = .path(path)
+  }
+
+  /// - Parameter folder: The file lies below it, at the path that its key is.
+  public init(
+    id: UInt32, key: String, size: Int64, version: String, below folder: String,
+    state: InputFile.State? = nil
+  ) {
+    self.init(id: id, key: key, size: size, version: version, path: folder, state: state)
+    location = .below(folder)
+  }
+
+  /// Where it lies on this machine, with `size` bytes.
+  public var path: String {
+    get {
+      switch location {
+      case .below(let folder): "\(folder)/\(key)"
+      case .path(let path): path
+      }
+    }
+    set { location = .path(newValue) }
   }
 }
 

@@ -108,6 +108,7 @@ struct DocumentNumbers {
   ) throws -> DocumentNumbers {
     var result = DocumentNumbers(next: 1)
     var numbered: [Numbered] = []
+    numbered.reserveCapacity(files.count)
     for file in files {
       guard let number = number(of: file.key) else {
         result.misfits.append(
@@ -122,27 +123,36 @@ struct DocumentNumbers {
     let owners = try owners(numbered.map(\.id))
     // Of each number the place of the file that gets it, where nobody has it.
     var first: [UInt32: Int] = [:]
-    for (index, entry) in numbered.enumerated() where owners[index] == nil {
-      guard let other = first[entry.id].map({ numbered[$0].file }) else {
-        first[entry.id] = index
+    first.reserveCapacity(numbered.count)
+    for index in numbered.indices where owners[index] == nil {
+      let id = numbered[index].id
+      guard let other = first[id].map({ numbered[$0].file }) else {
+        first[id] = index
         continue
       }
-      if (entry.file.batch, entry.file.key) < (other.batch, other.key) { first[entry.id] = index }
+      let file = numbered[index].file
+      if (file.batch, file.key) < (other.batch, other.key) { first[id] = index }
     }
-    for (index, entry) in numbered.enumerated() {
-      let other = owners[index] ?? numbered[first[entry.id] ?? index].file.key
-      guard other != entry.file.key else {
-        result.numbered.append(entry)
-        continue
-      }
+    var late = Set<Int>()
+    for index in numbered.indices {
+      let (owner, firstIndex) = (owners[index], first[numbered[index].id])
+      if owner == nil && firstIndex == index { continue }
+      let entry = numbered[index]
+      let other = owner ?? numbered[firstIndex ?? index].file.key
+      if other == entry.file.key { continue }
       guard !refusesDuplicates else {
         throw duplicate(entry.id, other, entry.file.key, place)
       }
+      late.insert(index)
       result.misfits.append(
         Misfit(
           file: entry.file, reason: "duplicate_number",
           message: "has the number \(entry.id), which '\(other)' has already"))
     }
+    // Mostly all of them: a copy would be of every file.
+    result.numbered =
+      late.isEmpty
+      ? numbered : numbered.indices.filter { !late.contains($0) }.map { numbered[$0] }
     return result
   }
 

@@ -46,14 +46,22 @@ extension IndexBatch {
       }
       for piece in pieces {
         var files = piece
-        if numbering == .number { files += try waiting.recalled() }
+        if numbering == .number {
+          // Appending nothing would copy all.
+          let recalled = try waiting.recalled()
+          if !recalled.isEmpty { files += recalled }
+        }
         while !files.isEmpty {
-          let numbers = try number(files, numbering, waiting, next: built.nextDocumentID)
-          built.nextDocumentID = numbers.next
-          waiting.note(numbers)
+          var groups: [ArraySlice<DocumentNumbers.Numbered>]
+          do {
+            let numbers = try number(files, numbering, waiting, next: built.nextDocumentID)
+            built.nextDocumentID = numbers.next
+            waiting.note(numbers)
+            groups = self.groups(of: numbers)
+          }
           var free = Set<UInt32>()
-          for group in groups(of: numbers) {
-            free.formUnion(try build(group, base, rejects, &built, &result))
+          while !groups.isEmpty {
+            free.formUnion(try build(groups.removeFirst(), base, rejects, &built, &result))
           }
           files = numbering == .number ? waiting.next(after: free) : []
         }
@@ -86,7 +94,7 @@ extension IndexBatch {
     var byteCount: Int64 = 0
     for (index, entry) in files.enumerated() {
       let size =
-        workspace.addresses.localPath(of: entry.file) == nil ? max(0, entry.file.byteCount) : 0
+        entry.file.isInPlace(workspace.addresses) ? 0 : max(0, entry.file.byteCount)
       if index > start && byteCount + size > limit {
         groups.append(files[start..<index])
         (start, byteCount) = (index, 0)
@@ -99,9 +107,11 @@ extension IndexBatch {
 
   /// Builds a segment of numbered files.
   ///
+  /// - Parameter group: Let go of as soon as there are documents.
   /// - Returns: The numbers of those that are no text.
   private func build(
-    _ group: ArraySlice<DocumentNumbers.Numbered>, _ base: IndexBase, _ rejects: RejectLog,
+    _ group: consuming ArraySlice<DocumentNumbers.Numbered>, _ base: IndexBase,
+    _ rejects: RejectLog,
     _ built: inout Built, _ result: inout UnitResult
   ) throws -> Set<UInt32> {
     let sequence =
@@ -157,13 +167,27 @@ extension IndexBatch {
   ) throws -> (documents: [IndexDocument], copies: [LocalCopy]) {
     result.rowsRead += Int64(group.count)
     result.bytesRead += group.reduce(0) { $0 + max(0, $1.file.byteCount) }
-    let fetched = try timed("fetch", &result) { try fetch(group.map(\.file)) }
-    let documents = zip(group, fetched).map { entry, copy in
-      IndexDocument(
-        id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
-        path: copy.path, state: copy.state)
+    return try timed("fetch", &result) {
+      var documents: [IndexDocument] = []
+      documents.reserveCapacity(group.count)
+      var missing: [DocumentNumbers.Numbered] = []
+      for entry in group {
+        if let document = inPlace(entry) {
+          documents.append(document)
+        } else {
+          missing.append(entry)
+        }
+      }
+      if missing.isEmpty { return (documents, []) }
+      let fetched = try fetch(missing.map(\.file))
+      for (entry, copy) in zip(missing, fetched) {
+        documents.append(
+          IndexDocument(
+            id: entry.id, key: entry.file.key, size: copy.byteCount, version: entry.file.version,
+            path: copy.path, state: copy.state))
+      }
+      return (documents, fetched.compactMap(\.copy))
     }
-    return (documents, fetched.compactMap(\.copy))
   }
 
   private func setAside(

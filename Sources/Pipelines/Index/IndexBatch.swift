@@ -76,6 +76,7 @@ struct IndexBatch {
 
   // MARK: - Files
 
+  /// An object that was brought here.
   struct LocalDocument: Sendable {
     var path: String
     var byteCount: Int64
@@ -85,25 +86,23 @@ struct IndexBatch {
     var copy: LocalCopy?
   }
 
-  /// Brings objects here, many at a time; files of this machine are read where they are, and there
-  /// is nothing to do for a hundred thousand of them.
+  /// A file that can be read where it was listed; nil for others, for landed copies, and where its
+  /// size is not known. There is nothing else to do for a hundred thousand of them.
+  func inPlace(_ numbered: DocumentNumbers.Numbered) -> IndexDocument? {
+    let file = numbered.file
+    guard file.isInPlace(workspace.addresses) else { return nil }
+    let state = InputFile.State(listed: file)
+    return workspace.addresses.isRelative(file.key)
+      ? IndexDocument(
+        id: numbered.id, key: file.key, size: file.byteCount, version: file.version,
+        below: workspace.addresses.folder, state: state)
+      : IndexDocument(
+        id: numbered.id, key: file.key, size: file.byteCount, version: file.version,
+        path: file.key, state: state)
+  }
+
+  /// Brings objects here, many at a time.
   func fetch(_ files: [LoggedFile]) throws -> [LocalDocument] {
-    var documents = files.map(inPlace)
-    let missing = documents.indices.filter { documents[$0] == nil }
-    for (place, document) in zip(missing, try fetchRemote(missing.map { files[$0] })) {
-      documents[place] = document
-    }
-    return documents.map { $0! }
-  }
-
-  /// A file that can be read where it was listed; nil for others.
-  private func inPlace(_ file: LoggedFile) -> LocalDocument? {
-    workspace.addresses.localPath(of: file).map { path in
-      LocalDocument(path: path, byteCount: file.byteCount, state: InputFile.State(listed: file))
-    }
-  }
-
-  private func fetchRemote(_ files: [LoggedFile]) throws -> [LocalDocument] {
     let total = files.reduce(0) { $0 + max(0, $1.byteCount) }
     let tally = ByteTally(total) {
       [progress = workspace.context.progress, label = run.unit.label] in
@@ -224,13 +223,11 @@ struct IndexBatch {
   }
 }
 
-extension Addresses {
-  /// Where a file of this machine is; nil for others, for landed copies, and where its size is not
-  /// known.
-  func localPath(of file: LoggedFile) -> String? {
-    guard file.landed == nil, file.byteCount >= 0 else { return nil }
-    let address = address(of: file.key)
-    return address.utf8.first == UInt8(ascii: "/") ? address : nil
+extension LoggedFile {
+  /// Whether it is read where it was listed, on this machine.
+  func isInPlace(_ addresses: Addresses) -> Bool {
+    landed == nil && byteCount >= 0
+      && (addresses.isRelative(key) ? addresses.folder : key).utf8.first == UInt8(ascii: "/")
   }
 }
 

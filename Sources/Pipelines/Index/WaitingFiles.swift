@@ -13,8 +13,9 @@ struct WaitingFiles {
   private let delta: Delta
   private let state: LogState
   private let removed: Set<String>
-  /// Files that were given a number: documents, and what turned out to be no text.
-  private var taken = Set<String>()
+  /// The keys of files that were given a number: documents, and what turned out to be no text. As a
+  /// set only where it is asked for, which a first build never does.
+  private var given: [String] = []
   /// Those that were given none, by their keys.
   private var without: [String: DocumentNumbers.Misfit] = [:]
 
@@ -34,6 +35,7 @@ struct WaitingFiles {
   func owners(_ ids: [UInt32]) throws -> [String?] {
     // After a rebuild, nothing of before counts.
     guard !delta.isRebuild, base.manifest != nil else { return ids.map { _ in nil } }
+    let taken = Set(given)
     return try base.documents(ids: ids).map { found in
       guard let key = found?.key else { return nil }
       // One that turned out to be no text has left its number to others.
@@ -55,9 +57,9 @@ struct WaitingFiles {
   /// Takes down which files have got a number.
   mutating func note(_ numbers: DocumentNumbers) {
     // In a rebuild, no two files have one number.
-    for (file, _) in numbers.numbered where !delta.isRebuild {
-      taken.insert(file.key)
-      without[file.key] = nil
+    if !delta.isRebuild {
+      given += numbers.numbered.lazy.map(\.file.key)
+      if !without.isEmpty { for (file, _) in numbers.numbered { without[file.key] = nil } }
     }
     for misfit in numbers.misfits { without[misfit.file.key] = misfit }
   }
@@ -76,6 +78,7 @@ struct WaitingFiles {
     guard !ids.isEmpty, !delta.isRebuild, case .log(let consumed, _) = delta.position else {
       return []
     }
+    let taken = Set(given)
     var found: [LoggedFile] = []
     state.files.forEachKey { index, key in
       guard let number = DocumentNumbers.number(of: key), ids.contains(number) else { return }

@@ -60,8 +60,14 @@ struct Addresses: Sendable {
 
   /// - Parameter key: As `key(of:)` gave it.
   func address(of key: String) -> String {
-    let isRelative = !key.hasPrefix("/") && !key.prefix(while: { $0 != "/" }).contains(":")
-    return isRelative ? "\(folder)/\(key)" : key
+    isRelative(key) ? "\(folder)/\(key)" : key
+  }
+
+  /// Whether the address of a key is the key below the project's folder.
+  func isRelative(_ key: String) -> Bool {
+    // Of bytes: taking characters apart costs more than all else that is done for a file.
+    guard let stop = key.utf8.first(where: { $0 == 0x2F || $0 == 0x3A }) else { return true }
+    return stop == 0x2F && key.utf8.first != 0x2F
   }
 
   /// The same with the login that opens it, where a source has one.
