@@ -10,7 +10,8 @@ import Core
 final class LocalFile {
   private let file: InputFile
   private let descriptor: Int32
-  private let opened: Identity
+  /// What it was when it was opened; nil where it was not looked at.
+  private let opened: Identity?
 
   private struct Identity: Equatable {
     var device: UInt64
@@ -28,8 +29,10 @@ final class LocalFile {
 
   /// Opens the file. Calls `open` and `fstat`.
   ///
+  /// - Parameter isJudgedAtEnd: Whether a file whose state was listed is looked at only once it has
+  ///   been read: for short ones, of which nothing is passed on before.
   /// - Throws: `FormatError` `.notFound`, `.notAFile`, `.changed`, `.unreadable`.
-  init(_ file: InputFile) throws(FormatError) {
+  init(_ file: InputFile, isJudgedAtEnd: Bool = false) throws(FormatError) {
     self.file = file
     // Without O_NONBLOCK a FIFO would wait for a writer before it can be refused.
     let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -45,18 +48,29 @@ final class LocalFile {
         advice: "check its permissions")
     }
     self.descriptor = descriptor
+    guard !isJudgedAtEnd || file.state == nil else {
+      opened = nil
+      return
+    }
     do throws(FormatError) {
-      opened = try LocalFile.identity(of: descriptor, file)
-      if opened.byteCount != file.byteCount {
-        throw FormatError(
-          .changed, "the file has \(opened.byteCount) bytes, but was listed with \(file.byteCount)",
-          at: Place(file: file.name), advice: "it was changed after it was listed; run again")
-      }
-      if let state = file.state, state != opened.state { throw FormatError.changed(file) }
+      let found = try LocalFile.identity(of: descriptor, file)
+      try LocalFile.expect(found, asListed: file)
+      opened = found
     } catch {
       close(descriptor)
       throw error
     }
+  }
+
+  private static func expect(
+    _ found: Identity, asListed file: InputFile
+  ) throws(FormatError) {
+    if found.byteCount != file.byteCount {
+      throw FormatError(
+        .changed, "the file has \(found.byteCount) bytes, but was listed with \(file.byteCount)",
+        at: Place(file: file.name), advice: "it was changed after it was listed; run again")
+    }
+    if let state = file.state, state != found.state { throw FormatError.changed(file) }
   }
 
   deinit { close(descriptor) }
@@ -70,9 +84,12 @@ final class LocalFile {
         let count = Darwin.read(descriptor, buffer.baseAddress, buffer.count)
       #endif
       if count >= 0 { return count }
-      if errno == EINTR { continue }
+      let code = errno
+      if code == EINTR { continue }
+      // What is no file any more may not be read.
+      try expectSame()
       throw FormatError(
-        .unreadable, "cannot read the file: \(systemMessage(errno))", at: Place(file: file.name),
+        .unreadable, "cannot read the file: \(systemMessage(code))", at: Place(file: file.name),
         advice: "check the disk or the mount")
     }
   }
@@ -81,14 +98,16 @@ final class LocalFile {
   ///   it was read. Calls `fstat`.
   func expectUnchanged(byteCountRead: Int64) throws(FormatError) {
     try expectSame()
-    guard byteCountRead == opened.byteCount else { throw FormatError.changed(file) }
+    guard byteCountRead == opened?.byteCount ?? file.byteCount else {
+      throw FormatError.changed(file)
+    }
   }
 
   /// - Throws: `FormatError` `.changed` where the file is no longer what was opened. Calls `fstat`.
   func expectSame() throws(FormatError) {
-    guard try LocalFile.identity(of: descriptor, file) == opened else {
-      throw FormatError.changed(file)
-    }
+    let found = try LocalFile.identity(of: descriptor, file)
+    guard let opened else { return try LocalFile.expect(found, asListed: file) }
+    guard found == opened else { throw FormatError.changed(file) }
   }
 
   private static func identity(

@@ -42,7 +42,7 @@ public final class TextReader {
     let promised = Compression.promised(byName: file.name)
     let compression = format.compression == .auto ? promised ?? .auto : format.compression
     if compression == .none || compression == .auto && file.byteCount < Int64(capacity) {
-      let local = try LocalFile(file)
+      let local = try LocalFile(file, isJudgedAtEnd: file.byteCount < Int64(capacity))
       var count = 0
       while count < capacity {
         let room = UnsafeMutableRawBufferPointer(start: buffer + count, count: capacity - count)

@@ -134,6 +134,42 @@ struct IndexSegmentTests {
     #expect(!FileManager.default.fileExists(atPath: "\(scratch.path)/x.seg"))
   }
 
+  @Test("rule 2: a file in another state than was listed stops the build, also once it was read")
+  func listedState() throws {
+    let scratch = try Scratch()
+    let file = try scratch.file("a.txt", Array("words".utf8))
+    var status = stat()
+    try #require(stat(file.path, &status) == 0)
+    #if canImport(Glibc)
+      let time = status.st_mtim
+    #else
+      let time = status.st_mtimespec
+    #endif
+    var state = InputFile.State(
+      modified: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec),
+      inode: UInt64(status.st_ino))
+    func build(_ key: String, size: Int64) throws {
+      let document = IndexDocument(
+        id: 1, key: key, size: size, version: "", below: scratch.path, state: state)
+      _ = try indexBuilder(scratch).build([document], sequence: 1, to: "\(scratch.path)/\(key).seg")
+    }
+    try build("a.txt", size: 5)
+    func code(_ key: String, size: Int64) -> FormatError.Code? {
+      do { try build(key, size: size) } catch { return (error as? FormatError)?.code }
+      return nil
+    }
+    #expect(code("a.txt", size: 4) == .changed)
+    #expect(code("a.txt", size: 6) == .changed)
+    try FileManager.default.createDirectory(
+      atPath: "\(scratch.path)/b.txt", withIntermediateDirectories: true)
+    #expect(code("b.txt", size: 5) == .notAFile)
+    try #require(mkfifo("\(scratch.path)/c.txt", 0o600) == 0)
+    #expect(code("c.txt", size: 5) == .notAFile)
+    #expect(code("d.txt", size: 5) == .notFound)
+    state.modified += 1
+    #expect(code("a.txt", size: 5) == .changed)
+  }
+
   @Test("a flipped byte anywhere in a segment is found, and so is a cut")
   func damage() throws {
     let scratch = try Scratch()
