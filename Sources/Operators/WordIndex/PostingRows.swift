@@ -105,10 +105,10 @@ private final class ListRoom {
   /// - Parameter ids: Of each document, by its place; those below 0 are left out.
   func append(_ list: PostingList, _ ids: [Int64]) throws {
     reserve(list.documentCount)
-    let cursor = try PostingCursor(list)
     var place = memory + count
     try ids.withUnsafeBufferPointer { ids in
-      try cursor.forEachBlock { documents in
+      if list.blockCount == 0 { return try ListRoom.append(short: list, ids, at: &place) }
+      try PostingCursor(list).forEachBlock { documents in
         for document in documents {
           guard Int(document) < ids.count else { throw list.damaged() }
           let id = ids[Int(document)]
@@ -118,6 +118,27 @@ private final class ListRoom {
       }
     }
     count = place - memory
+  }
+
+  /// Most lists are short: a cursor for each would take longer than reading it.
+  @inline(__always)
+  private static func append(
+    short list: PostingList, _ ids: UnsafeBufferPointer<Int64>,
+    at place: inout UnsafeMutablePointer<Int64>
+  ) throws {
+    var next = list.bytes.start
+    let end = next + list.bytes.count
+    var document = UInt32.max
+    for _ in 0..<list.documentCount {
+      guard let head = readVarint(&next, end: end), head < 1 << 33,
+        head & 1 == 1 || readVarint(&next, end: end) != nil
+      else { throw list.damaged() }
+      document = document &+ UInt32(truncatingIfNeeded: head >> 1) &+ 1
+      guard Int(document) < ids.count else { throw list.damaged() }
+      let id = ids[Int(document)]
+      place.pointee = id
+      place += id >= 0 ? 1 : 0
+    }
   }
 
   private func reserve(_ more: Int) {
