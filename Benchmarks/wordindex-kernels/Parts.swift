@@ -37,7 +37,7 @@ private final class Splitting {
 
 /// Reading, splitting and inverting, each on top of the one before.
 func measureParts(_ folder: String) throws {
-  let files = try documents(of: folder).map {
+  let files = documents(of: folder).map {
     InputFile(path: $0.path, name: $0.key, byteCount: $0.size)
   }
   let bytes = files.reduce(0) { $0 + $1.byteCount }
