@@ -74,7 +74,8 @@ struct ParquetColumn {
     switch batch.columns[column].values {
     case .int64(let values):
       ParquetEncoding.append(level: 1, count: count, to: &page)
-      ParquetEncoding.appendPlain(values[rows], to: &page)
+      ParquetEncoding.appendDeltas(values[rows], to: &page)
+      encoding = .deltaBinaryPacked
       group.formUnion(ParquetColumn.bounds(values[rows]))
     case .bytes(let slices):
       ParquetEncoding.append(level: 1, count: count, to: &page)
@@ -166,7 +167,7 @@ struct ParquetColumn {
     writer.int64(2, 0)
     writer.structure(3) {
       $0.int32(1, kind == .text ? 6 : 2)
-      let values: ParquetEncoding = kind == .numbers ? .deltaBinaryPacked : .plain
+      let values: ParquetEncoding = kind == .text ? .plain : .deltaBinaryPacked
       $0.integers(2, [ParquetEncoding.rle.rawValue, values.rawValue])
       $0.texts(3, kind == .numbers ? [field.name, "list", "element"] : [field.name])
       $0.int32(4, 6)

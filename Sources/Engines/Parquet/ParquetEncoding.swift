@@ -67,12 +67,6 @@ enum ParquetEncoding: Int {
 
   // MARK: - Numbers
 
-  /// Appends numbers as they are.
-  static func appendPlain(_ values: ArraySlice<Int64>, to out: inout [UInt8]) {
-    // Every platform of ours is little-endian, as the format is.
-    values.withUnsafeBytes { out += $0 }
-  }
-
   private static let blockCount = 128
   private static let miniblockCount = 32
 
