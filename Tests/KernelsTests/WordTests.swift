@@ -257,23 +257,6 @@ struct WordTests {
     #expect(found == expected)
   }
 
-  @Test("a table can be asked for its words, and go on")
-  func sortedTwice() {
-    let table = WordTable()
-    let splitter = WordSplitter(WordRules())
-    for count in [1, 3000, 5000] {
-      var text = (0..<count).map { "x\($0)" }.joined(separator: " ").utf8.map(\.self)
-      let byteCount = text.count
-      text += [UInt8](repeating: 0, count: 64)
-      text.withUnsafeMutableBufferPointer { all in
-        let words = splitter.split(
-          UnsafeMutableBufferPointer(rebasing: all[..<byteCount]), isLast: true)
-        #expect(table.add(words, document: UInt32(count)) == count)
-      }
-      #expect(table.sorted().count == count)
-    }
-  }
-
   @Test("numbers of any size survive", arguments: 0...63)
   func varints(_ bit: Int) {
     for value in [UInt64(1) << UInt64(bit), 1 << UInt64(bit) &- 1, .max >> UInt64(bit)] {
