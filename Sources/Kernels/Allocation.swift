@@ -7,6 +7,10 @@ internal import CKernels
 /// that size, in holes that what comes next does not fit into. Elsewhere this does nothing.
 public func mapLargeBlocks(ofAtLeast byteCount: Int) { ckernels_map_blocks(Int32(byteCount)) }
 
+/// Gives back to the system what lies free between blocks in use: worth some milliseconds before
+/// work that takes much memory of another shape.
+public func returnFreedMemory() { ckernels_return_freed() }
+
 /// Memory in pages of 2 MiB, where the system has such; zero at first. What is reached in no order
 /// is found the faster the fewer pages it lies in.
 struct LargePages {

@@ -224,6 +224,7 @@ public final class WordTable {
   }
 
   private func grow() {
+    precondition(mask > 0, "a table that was sorted takes no words")
     slots.deallocate()
     mask = (mask + 1) * 2 - 1
     slots = SlotMemory(count: mask + 1)

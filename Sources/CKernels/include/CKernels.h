@@ -231,6 +231,13 @@ static inline void ckernels_map_blocks(int32_t byte_count) {
 #endif
 }
 
+/// Gives back to the system what was freed. Does nothing where the C library is another than glibc.
+static inline void ckernels_return_freed(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 /// Maps memory that is zero, in large pages where the system has them to give; NULL where there is
 /// none.
 ///

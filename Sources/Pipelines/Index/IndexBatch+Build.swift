@@ -1,5 +1,6 @@
 import Core
 import Formats
+import Kernels
 import Lake
 import Operators
 import Project
@@ -40,6 +41,8 @@ extension IndexBatch {
       ?? DocumentNumbers.numbering(settings.documentID, for: state.files)
     var built = Built(numbering: numbering, nextDocumentID: base.manifest?.nextDocumentID ?? 1)
     var waiting = WaitingFiles(self, base)
+    // Planning has left holes.
+    returnFreedMemory()
     do {
       if delta.isRebuild && settings.documentID == .number {
         try DocumentNumbers.requireDistinct(state.files, at: place)
