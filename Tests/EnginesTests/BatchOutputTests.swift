@@ -203,7 +203,7 @@ import Testing
   @Test("large results are several files, in order")
   func split() throws {
     let folder = TemporaryFolder()
-    let small = DuckDBEngine(settings: DuckDBSettings(threads: 1, fileBytes: 200_000))
+    let small = DuckDBEngine(settings: DuckDBSettings(threads: 1, fileBytes: 10_000))
     let rows = (0..<300_000).map {
       Row(number: Int64($0), text: "w\($0)", list: [Int64($0)])
     }
