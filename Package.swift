@@ -45,7 +45,7 @@ let package = Package(
     .target(name: "Project", dependencies: ["Core", "Kernels", "CYaml"]),
     .target(
       name: "Transport", dependencies: ["Core", "Kernels", "CCurl", "CCrypto", "CExpat"]),
-    .target(name: "Stores", dependencies: ["Core", "Kernels", "Transport"]),
+    .target(name: "Stores", dependencies: ["CKernels", "Core", "Kernels", "Transport"]),
     .target(name: "Lake", dependencies: ["Core", "Kernels", "Stores", "Transport"]),
     .target(name: "Engines", dependencies: ["Core", "Kernels", "Stores", "CDuckDB"]),
     .target(name: "Auditing", dependencies: ["Core", "Project", "Engines", "Lake"]),

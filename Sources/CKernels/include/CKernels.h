@@ -238,6 +238,21 @@ static inline void ckernels_return_freed(void) {
 #endif
 }
 
+#ifdef __linux__
+// <fcntl.h> has it for those only who ask for all of GNU's.
+int sync_file_range(int descriptor, int64_t offset, int64_t count, unsigned int flags);
+#endif
+
+/// Has Linux begin to write a range of a file to the disk, and does not wait. Does nothing elsewhere.
+static inline void ckernels_begin_sync(int descriptor, int64_t offset, int64_t count) {
+#ifdef __linux__
+  const unsigned int write = 2;  // SYNC_FILE_RANGE_WRITE
+  (void)sync_file_range(descriptor, offset, count, write);
+#else
+  (void)descriptor, (void)offset, (void)count;
+#endif
+}
+
 /// Maps memory that is zero, in large pages where the system has them to give; NULL where there is
 /// none.
 ///

@@ -226,6 +226,9 @@ public final class ObjectCache: Sendable {
     var count = offset
     progress(count)
     let range = offset == 0 ? nil : offset..<Int64.max
+    var behind =
+      object.byteCount - offset >= WriteBehind.leastByteCount
+      ? WriteBehind(file, from: offset) : nil
     var read = object
     if offset == 0 || offset != object.byteCount {
       read = try store.read(
@@ -233,6 +236,7 @@ public final class ObjectCache: Sendable {
       ) { bytes in
         try write(bytes, to: file, at: count)
         count += Int64(bytes.count)
+        behind?.wrote(upTo: count)
         progress(count)
       }
     }

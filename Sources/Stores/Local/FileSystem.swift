@@ -1,3 +1,4 @@
+internal import CKernels
 import Core
 
 #if canImport(Glibc)
@@ -5,6 +6,12 @@ import Core
 #else
   import Darwin
 #endif
+
+/// Has the system begin to bring a range of a file to the disk, so that `OpenFile.synchronize` has
+/// less to wait for. A hint: what cannot be begun is left to that. Calls `sync_file_range`, on Linux.
+func beginSynchronizing(_ descriptor: Int32, _ range: Range<Int64>) {
+  ckernels_begin_sync(descriptor, range.lowerBound, Int64(range.count))
+}
 
 /// An open file. Owns the descriptor and closes it once.
 final class OpenFile {
