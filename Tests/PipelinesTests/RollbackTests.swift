@@ -38,6 +38,15 @@ struct RollbackTests {
     try project.run()
   }
 
+  /// A commit to `bronze` that says nothing of Sluice.
+  private func commitForeign(_ project: TestProject) throws {
+    let lake = try project.workspace().lake
+    let id = TableID("shop", "bronze")
+    let table = try #require(try lake.catalog.load(id))
+    _ = try lake.catalog.commit(.keepingRows(of: table, time: project.now), to: id, base: table)
+    try project.strip("lake/tables/shop/bronze/metadata")
+  }
+
   /// What a lake that has seen nothing else makes of the same files.
   private func fresh(_ project: TestProject, _ kinds: [String]) throws -> TestProject {
     let other = try Chain.project(kinds: kinds)
@@ -132,6 +141,70 @@ struct RollbackTests {
     #expect(try project.run().status == .unchanged)
   }
 
+  @Test(
+    "a held file that changes, or goes and comes again, leaves nothing of what was there",
+    arguments: [["bronze"], ["bronze", "silver"], ["direct"]])
+  func laterVersion(kinds: [String]) throws {
+    let table = kinds.last!
+    let project = try Chain.project(kinds: kinds)
+    try project.put("a", "1,ann,5,5")
+    try project.put("b", "1,bob,6,2")
+    try project.put("c", "3,cid,8,9")
+    try project.run()
+    let past = try snapshot(project, table)
+    let before = try rows(project, table)
+    try project.put("a", "1,ann,7,7")
+    try project.remove("data/c.csv")
+    try project.run()
+    _ = try project.workspace().rollback("shop.\(table)", to: past)
+    #expect(try rows(project, table) == before)
+    try project.put("a", "2,ann,1,1")
+    try project.put("c", "4,cid,1,1")
+    let report = try project.run()
+    #expect(report.status == .done, "\(report.failures)")
+    #expect(try rows(project, table) == rows(fresh(project, kinds), table))
+    #expect(try project.workspace().state(pipelines: []).models.last?.held == nil)
+  }
+
+  @Test(
+    "back to where something was held: it is held again", arguments: ["bronze", "silver", "direct"])
+  func backToHeld(table: String) throws {
+    let kinds = table == "silver" ? ["bronze", "silver"] : [table]
+    let project = try shop(kinds)
+    let past = try snapshot(project, table)
+    let before = try rows(project, table)
+    try change(project)
+    let after = try rows(project, table)
+    _ = try project.workspace().rollback("shop.\(table)", to: past)
+    let held = try snapshot(project, table)
+    _ = try project.workspace().forget("shop.\(table)", held: true)
+    try project.run()
+    #expect(try rows(project, table) == after)
+
+    let change = try project.workspace().rollback("shop.\(table)", to: held)
+    #expect(change.text.contains("3 files"), "\(change.text)")
+    try project.run()
+    #expect(try rows(project, table) == before)
+    _ = try project.workspace().forget("shop.\(table)", held: true)
+    try project.run()
+    #expect(try rows(project, table) == after)
+    #expect(try project.run().status == .unchanged)
+  }
+
+  @Test("back to the same snapshot once another program committed: what is held stays held")
+  func backAgain() throws {
+    let project = try shop(["bronze"])
+    let past = try snapshot(project, "bronze")
+    let before = try rows(project, "bronze")
+    try change(project)
+    _ = try project.workspace().rollback("shop.bronze", to: past)
+    try commitForeign(project)
+    #expect(try project.workspace().rollback("shop.bronze", to: past).isDone)
+    #expect(try project.workspace().state(pipelines: []).models[0].held == "3 files")
+    #expect(try project.run().status == .unchanged)
+    #expect(try rows(project, "bronze") == before)
+  }
+
   @Test("what would build a table again does not, while it holds something back")
   func rebuild() throws {
     let project = try shop(["bronze", "silver"])
@@ -222,12 +295,8 @@ struct RollbackTests {
   @Test("what another program committed is undone; nothing is held back for that")
   func foreign() throws {
     let project = try shop(["bronze"])
-    let lake = try project.workspace().lake
-    let id = TableID("shop", "bronze")
-    let past = try snapshot(project, id)
-    let table = try #require(try lake.catalog.load(id))
-    _ = try lake.catalog.commit(.keepingRows(of: table, time: project.now), to: id, base: table)
-    try project.strip("lake/tables/shop/bronze/metadata")
+    let past = try snapshot(project, "bronze")
+    try commitForeign(project)
     #expect(try project.run().status == .failed)
     let change = try project.workspace().rollback("shop.bronze", to: past)
     #expect(change.isDone && !change.text.contains("held"), "\(change.text)")

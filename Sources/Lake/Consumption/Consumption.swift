@@ -202,8 +202,11 @@ public struct FoldedChanges<Part: Hashable & Sendable>: Sendable {
   }
 
   private var fates: [Part: Fate] = [:]
+  private let doubtful: Set<Part>
 
-  public init() {}
+  /// - Parameter doubtful: Parts that may have been there before, whatever the changes say: those
+  ///   that a rollback holds back are not as their last change left them.
+  public init(doubtful: [Part] = []) { self.doubtful = Set(doubtful) }
 
   public mutating func add(_ part: Part) { set(part, was: false, is: true) }
   public mutating func replace(_ part: Part) { set(part, was: true, is: true) }
@@ -216,7 +219,8 @@ public struct FoldedChanges<Part: Hashable & Sendable>: Sendable {
   }
 
   private mutating func set(_ part: Part, was wasThere: Bool, is isThere: Bool) {
-    fates[part] = Fate(wasThere: fates[part]?.wasThere ?? wasThere, isThere: isThere)
+    let before = fates[part]?.wasThere ?? (wasThere || doubtful.contains(part))
+    fates[part] = Fate(wasThere: before, isThere: isThere)
   }
 
   /// What became of each part in the end; what came and went again is in none of the lists.

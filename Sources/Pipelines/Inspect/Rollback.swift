@@ -54,10 +54,10 @@ extension Workspace {
         at: Place(model: table.id.description), advice: "rebuild it with --full-refresh")
     }
     let changes = try table.published(since: target)
+    // Nothing but maintenance, or commits of other programs, was undone.
+    if changes?.isEmpty == true { return now }
     var next = then
     next.held = now.held
-    // Nothing but maintenance, or commits of other programs, was undone.
-    if changes?.isEmpty == true { return next }
     if model.kind == .interval {
       next.intervals = then.intervals.filter { now.intervals[$0.key] != nil }
       for (interval, record) in now.intervals where then.intervals[interval] != record {
@@ -72,8 +72,10 @@ extension Workspace {
       next.held = Consumption.Held(isWhole: true)
       return next
     }
-    // Not what those commits changed: of a merge, that names losers, too.
-    let names = consumed.union(Set(then.pending).subtracting(now.pending))
+    // Not what those commits changed: of a merge, that names losers, too. What had been left out
+    // then, and was taken since, is left out again.
+    let missing = Set(then.pending).union(then.held.contributions).subtracting(now.pending)
+    let names = consumed.union(missing)
     next = now
     next.deletions = then.deletions
     next.held.contributions = names.union(now.held.contributions).sorted()

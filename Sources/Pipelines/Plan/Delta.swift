@@ -109,13 +109,12 @@ extension Survey {
       let files = state.files.filter { $0.batch <= number }
       return delta(.init(added: files.map(\.key)), upTo: number, files)
     }
-    let pending = tables[unit.id]?.consumption?.pending ?? []
-    guard let found = try changes(of: view, key, after: consumed, pending, limits) else {
+    let again = tables[unit.id]?.consumption
+    var folded = FoldedChanges(again)
+    guard let number = try fold(&folded, of: view, key, after: consumed, limits) else {
       return .expired
     }
-    var folded = found.changes
-    let number = found.number
-    for name in pending where state[name] == nil { folded.remove(name) }
+    for name in again?.pending ?? [] where state[name] == nil { folded.remove(name) }
     let changes = folded.result
     func isSettled(_ name: String) -> Bool {
       // What changes again in a later batch is that batch's: this version is gone (rule 2).
@@ -127,19 +126,16 @@ extension Survey {
         removed: changes.removed), upTo: number)
   }
 
-  /// What the next batches did, as many as one commit may hold.
+  /// Adds what the next batches did, as many as one commit may hold.
   ///
-  /// - Parameter pending: What is taken again, as if it had changed before them.
-  /// - Returns: Nil where they are not in the log any more.
-  private func changes(
-    of view: SourceView, _ key: SourceKey, after consumed: Int, _ pending: [String],
-    _ limits: BatchLimits
-  ) throws -> (changes: FoldedChanges<String>, number: Int)? {
+  /// - Returns: The number of the last; nil where they are not in the log any more.
+  private func fold(
+    _ folded: inout FoldedChanges<String>, of view: SourceView, _ key: SourceKey,
+    after consumed: Int, _ limits: BatchLimits
+  ) throws -> Int? {
     let log = lake.sourceLog(pipeline: key.pipeline, source: key.source)
     // Planned, or just appended.
     let batches = view.batches + view.appended
-    var folded = FoldedChanges<String>()
-    for name in pending { folded.replace(name) }
     var number = consumed
     var (files, bytes) = (0, Int64(0))
     while number < view.state.number {
@@ -165,7 +161,7 @@ extension Survey {
       }
       number += 1
     }
-    return (folded, number)
+    return number
   }
 
   // MARK: - Tables
@@ -183,8 +179,7 @@ extension Survey {
     if !isRebuild, case .snapshot(let consumed, _)? = unit.before?.inputs[on] {
       guard let sets = try table.changes(since: consumed) else { return .expired }
       if sets.contains(where: \.isFull) && kind?.hasParts == true { return .rebuilt }
-      var names = FoldedChanges<String>()
-      for name in tables[unit.id]?.consumption?.pending ?? [] { names.replace(name) }
+      var names = FoldedChanges(tables[unit.id]?.consumption)
       var times = FoldedChanges<Interval>()
       for set in sets {
         names.fold(set.contributions)
@@ -218,6 +213,14 @@ extension Survey {
       delta.changes = .init(replaced: [id.description])
     }
     return .delta(delta)
+  }
+}
+
+extension FoldedChanges<String> {
+  /// What a table is to take again, as if it had changed before all that follows.
+  fileprivate init(_ consumption: Consumption?) {
+    self.init(doubtful: consumption?.held.contributions ?? [])
+    for name in consumption?.pending ?? [] { replace(name) }
   }
 }
 

@@ -27,8 +27,8 @@ extension DeltaRun {
     guard let deletions = try Deletions(of: self, parts) else {
       // Which keys were said to be gone, nothing tells: all contributions do.
       var all = [try everything(of: nil, schema, &staged)]
-      if !held.contributions.isEmpty {
-        all.append(.view(try parts.rows(of: .contributions(held.contributions))))
+      if !heldBack.isEmpty {
+        all.append(.view(try parts.rows(of: .contributions(heldBack))))
       }
       if keepsRows { all += [fresh, .files(try base.dataFiles(), schema: schema)] }
       return try replacement(by: all, schema, &staged)
@@ -43,7 +43,7 @@ extension DeltaRun {
     var candidates = [fresh, .view(present)] + (absent.map { [.view($0)] } ?? [])
     if !gone.isEmpty {
       candidates = [try everything(of: keys, schema, &staged)]
-      if !held.contributions.isEmpty {
+      if !heldBack.isEmpty {
         candidates += ([present] + (absent.map { [$0] } ?? [])).map { .view(heldRows(among: $0)) }
       }
     }
@@ -114,7 +114,7 @@ extension DeltaRun {
   /// Of remembered rows, those of contributions of which a later version is held back: all there is
   /// of them.
   private func heldRows(among present: Query) -> Query {
-    let keys = TableParts.Keys.contributions(held.contributions)
+    let keys = TableParts.Keys.contributions(heldBack)
     return Query(
       sql: "SELECT p.* FROM p SEMI JOIN k ON \(keys.matches("p", "k"))",
       inputs: ["p": .view(present), "k": keys.input], label: unit.label)
@@ -134,9 +134,8 @@ extension DeltaRun {
     let builder = builder(ignored, whole)
     let bound = try builder.build()
     var query = bound.query
-    let held = Set(held.contributions).subtracting(delta.present)
-    if !held.isEmpty {
-      let names = TableParts.Keys.contributions(Array(held))
+    if !heldBack.isEmpty {
+      let names = TableParts.Keys.contributions(heldBack)
       query = Query(
         sql: "SELECT t.* FROM t ANTI JOIN k ON \(names.matches("t", "k"))",
         inputs: ["t": .view(query), "k": names.input], label: unit.label)

@@ -23,6 +23,13 @@ struct DeltaRun {
   /// What a rollback has undone and this commit must not bring back.
   var held: Consumption.Held { survey.tables[unit.id]?.consumption?.held ?? .init() }
 
+  /// The contributions that stay held back: not those of which this commit takes a later version,
+  /// or the end.
+  var heldBack: [String] {
+    let consumed = Set(delta.present + delta.gone)
+    return held.contributions.filter { !consumed.contains($0) }
+  }
+
   /// What a commit is made of.
   struct Change {
     /// Rows that are new to the table, or computed again.
@@ -275,9 +282,8 @@ struct DeltaRun {
     next.inputs = unit.inputs.positions
     next.intervals = [:]
     next.pending = []
-    let consumed = Set(delta.present + delta.gone)
+    next.held.contributions = heldBack
     if delta.isRebuild { next.held = Consumption.Held() }
-    next.held.contributions.removeAll { consumed.contains($0) }
     next.deletions = change.deletions
     let update = TableUpdate(
       schema: schema, partitionBy: model.partitionBy,
