@@ -28,6 +28,13 @@ public final class Monitor: @unchecked Sendable {
     return try body()
   }
 
+  /// - Returns: Nil where another thread is inside.
+  public func withLockIfFree<T>(_ body: () throws -> T) rethrows -> T? {
+    guard pthread_mutex_trylock(mutex) == 0 else { return nil }
+    defer { pthread_mutex_unlock(mutex) }
+    return try body()
+  }
+
   /// Lets others in until one of them calls `wakeAll`. To be called inside `withLock`.
   public func wait() { pthread_cond_wait(condition, mutex) }
 

@@ -65,6 +65,12 @@ extension Rank {
 final class OrderedChain: @unchecked Sendable {
   // Unchecked: what changes is under one of the monitors.
 
+  private typealias Piece = (text: KeyedText, number: Int)
+
+  /// So many pieces a thread unpacks ahead. Who finds another one unpacking sums these meanwhile:
+  /// with none, threads wait for each other as soon as one piece takes longer than the next.
+  private static let aheadLimit = 2
+
   private let source: KeyedSource
   private let unpacking = Monitor()
   private var file: KeyedFile?
@@ -77,21 +83,32 @@ final class OrderedChain: @unchecked Sendable {
 
   init(_ source: KeyedSource) { self.source = source }
 
+  /// The next piece; nil after the last. Under the lock.
+  private func unpack() throws -> Piece? {
+    if isFinished { return nil }
+    if file == nil { file = try source.open(0) }
+    guard let text = try file!.next() else {
+      isFinished = true
+      return nil
+    }
+    pieceCount += 1
+    return (text, pieceCount)
+  }
+
   /// - Returns: False where keys do not ascend, or where nobody wants the rest.
   func work(_ sums: OrderedSums, isWanted: () -> Bool) throws -> Bool {
+    var ahead: [Piece] = []
     while true {
       guard isWanted() else { return false }
-      let piece = try unpacking.withLock { () -> (text: KeyedText, number: Int)? in
-        if isFinished { return nil }
-        if file == nil { file = try source.open(0) }
-        guard let text = try file!.next() else {
-          isFinished = true
-          return nil
-        }
-        pieceCount += 1
-        return (text, pieceCount)
+      while ahead.count < OrderedChain.aheadLimit {
+        let next =
+          try ahead.isEmpty
+          ? unpacking.withLock { try unpack() } : unpacking.withLockIfFree { try unpack() } ?? nil
+        guard let next else { break }
+        ahead.append(next)
       }
-      guard let (text, number) = piece else { return true }
+      guard !ahead.isEmpty else { return true }
+      let (text, number) = ahead.removeFirst()
       let block = try source.rows(of: text)
       if block.rows.isEmpty { continue }
       let first = Array(block.key(0))
