@@ -49,14 +49,12 @@ extension Rank {
     }
     guard isOrdered.load(ordering: .relaxed) && chain?.isOrdered != false else { return nil }
     let all = kept.withLock { $0.map(\.value) }
-    for other in all.dropFirst() {
-      other.edges.moveAll(to: all[0].edges)
-      all[0].top.absorb(other.top)
-    }
+    for other in all.dropFirst() { other.edges.moveAll(to: all[0].edges) }
     try all[0].edges.offer(to: all[0].top, coding, label: label)
     try source.commit()
-    return Outcome(
-      rows: RankResult(schema: schema, definition, all[0].top, coding), tally: source.tally)
+    return try Outcome(
+      rows: RankResult(schema: schema, definition, all.map(\.top), coding, threads: threads),
+      tally: source.tally)
   }
 }
 

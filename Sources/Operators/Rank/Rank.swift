@@ -176,9 +176,8 @@ public struct Rank: Sendable {
       kept.withLock { $0.append(box) }
     }
     let all = kept.withLock { $0.map(\.value) }
-    for other in all.dropFirst() { all[0].absorb(other) }
-    return Outcome(
-      rows: RankResult(schema: schema, definition, all[0], coding), tally: tally(),
+    return try Outcome(
+      rows: RankResult(schema: schema, definition, all, coding, threads: threads), tally: tally(),
       spilledByteCount: rows.spilledByteCount)
   }
 

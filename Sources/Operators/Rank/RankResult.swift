@@ -10,21 +10,23 @@ public final class RankResult: BatchSource, @unchecked Sendable {
   public let schema: Schema
   public var rowCount: Int { rows.count }
 
-  private let candidates: TopCandidates
-  private let rows: [TopCandidates.Ranked]
+  private let candidates: [TopCandidates]
+  private let rows: [Ranking.Row]
   private let coding: KeyCoding
   /// Of each column of a key, the column of the result.
   private let columnOfKey: [Int]
   private let place = Mutex(0)
   private static let batchRowCount = 16_384
 
+  /// - Parameter candidates: What each thread has kept; no key in two of them.
   init(
-    schema: Schema, _ definition: RankDefinition, _ candidates: TopCandidates, _ coding: KeyCoding
-  ) {
+    schema: Schema, _ definition: RankDefinition, _ candidates: [TopCandidates],
+    _ coding: KeyCoding, threads: Int
+  ) throws {
     self.schema = schema
     self.candidates = candidates
     self.coding = coding
-    rows = candidates.ranked()
+    rows = try Ranking(candidates).rows(threads: threads)
     columnOfKey = definition.keyColumns.map { name in definition.by.firstIndex(of: name)! }
   }
 
@@ -47,7 +49,7 @@ public final class RankResult: BatchSource, @unchecked Sendable {
     var ranks: [Int64] = []
     var bytes: [UInt8] = []
     for row in rows[range] {
-      let (key, value) = candidates.candidate(row.place)
+      let (key, value) = candidates[Int(row.owner)].candidate(row.place)
       coding.decode(key) { column, decoded in
         var slice: ColumnBatch.Slice?
         if case .text(let text) = decoded {

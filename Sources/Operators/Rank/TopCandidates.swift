@@ -24,8 +24,8 @@ final class TopCandidates {
     var pruneAt: Int32
   }
 
-  private let top: Int
-  private let ties: RankDefinition.Ties
+  let top: Int
+  let ties: RankDefinition.Ties
   private let coding: KeyCoding
   private let exclusion: Exclusion?
   private let names = KeyTable()
@@ -87,22 +87,18 @@ final class TopCandidates {
 
   /// Considers a member with its total. Each key may be offered once only.
   ///
-  /// - Parameters:
-  ///   - key: Of group and member; copied if it is kept.
-  ///   - isChecked: Whether the key is known not to be excluded.
+  /// - Parameter key: Of group and member; copied if it is kept.
   @inline(__always)
   func offer(
-    _ group: Int, _ value: Int64, _ key: UnsafePointer<UInt8>, count: Int, groupCount: Int,
-    isChecked: Bool = false
+    _ group: Int, _ value: Int64, _ key: UnsafePointer<UInt8>, count: Int, groupCount: Int
   ) {
     if value < groups[group].bound { return }
-    consider(group, value, key, count, groupCount, isChecked)
+    consider(group, value, key, count, groupCount)
   }
 
   @inline(never)
   private func consider(
-    _ group: Int, _ value: Int64, _ key: UnsafePointer<UInt8>, _ count: Int, _ groupCount: Int,
-    _ isChecked: Bool
+    _ group: Int, _ value: Int64, _ key: UnsafePointer<UInt8>, _ count: Int, _ groupCount: Int
   ) {
     let worst = groups[group].worst
     if worst >= 0 && value == groups[group].bound {
@@ -112,7 +108,7 @@ final class TopCandidates {
         key + offset, count - offset, other.key + offset, Int(other.keyCount) - offset)
       if order > 0 { return }
     }
-    if !isChecked, let exclusion,
+    if let exclusion,
       exclusion.contains(UnsafeBufferPointer(start: key, count: count))
     {
       return
@@ -151,11 +147,7 @@ final class TopCandidates {
   private func places(of group: Int) -> [Int32] {
     var places: [Int32] = []
     places.reserveCapacity(Int(groups[group].count))
-    var place = groups[group].head
-    while place >= 0 {
-      places.append(place)
-      place = candidates[Int(place)].next
-    }
+    forEachCandidate(of: group) { place, _ in places.append(place) }
     return places
   }
 
@@ -169,7 +161,7 @@ final class TopCandidates {
     if let bound {
       groups[group].bound = bound
       if ties == .rowNumber {
-        sort(&places, memberOffset(of: group))
+        sort(&places, memberOffset(nameCount: name(of: group).count))
         groups[group].worst = places[top - 1]
         drop(places[top...])
         places.removeSubrange(top...)
@@ -210,72 +202,43 @@ final class TopCandidates {
     arena = fresh
   }
 
-  private func memberOffset(of group: Int) -> Int {
-    coding.memberOffset(Int(names.entries[group].keyCount))
-  }
-
   /// Greatest numbers first; equal ones by their members.
   private func sort(_ places: inout [Int32], _ offset: Int) {
     let candidates = candidates
-    places.sort { a, b in
-      let (a, b) = (candidates[Int(a)], candidates[Int(b)])
-      if a.value != b.value { return a.value > b.value }
-      return compareBytes(
-        a.key + offset, Int(a.keyCount) - offset, b.key + offset, Int(b.keyCount) - offset) < 0
+    places.sort {
+      TopCandidates.precedes(candidates[Int($0)], candidates[Int($1)], offset)
     }
   }
+
+  /// - Parameter offset: Where members begin in the keys of the group.
+  @inline(__always)
+  static func precedes(_ a: Candidate, _ b: Candidate, _ offset: Int) -> Bool {
+    if a.value != b.value { return a.value > b.value }
+    return compareBytes(
+      a.key + offset, Int(a.keyCount) - offset, b.key + offset, Int(b.keyCount) - offset) < 0
+  }
+
+  func memberOffset(nameCount: Int) -> Int { coding.memberOffset(nameCount) }
 
   // MARK: - The end
 
-  /// Takes over what another thread has kept.
-  func absorb(_ other: TopCandidates) {
-    for index in 0..<other.names.count {
-      let name = other.names.entries[index]
-      let group = group(of: name.key, count: Int(name.keyCount))
-      var place = other.groups[index].head
-      while place >= 0 {
-        let candidate = other.candidates[Int(place)]
-        offer(
-          group, candidate.value, candidate.key, count: Int(candidate.keyCount),
-          groupCount: Int(name.keyCount), isChecked: true)
-        place = candidate.next
-      }
-    }
+  var groupCount: Int { names.count }
+
+  func name(of group: Int) -> UnsafeBufferPointer<UInt8> {
+    let name = names.entries[group]
+    return UnsafeBufferPointer(start: name.key, count: Int(name.keyCount))
   }
 
-  /// One row of the result.
-  struct Ranked {
-    var place: Int32
-    var rank: Int64
-  }
+  /// What is less has no place in the result.
+  func bound(of group: Int) -> Int64 { groups[group].bound }
 
-  /// The result, by group and rank; equal ranks by member.
-  func ranked() -> [Ranked] {
-    var result: [Ranked] = []
-    let order = (0..<names.count).sorted { a, b in
-      let (a, b) = (names.entries[a], names.entries[b])
-      return compareBytes(a.key, Int(a.keyCount), b.key, Int(b.keyCount)) < 0
+  func forEachCandidate(of group: Int, _ body: (_ place: Int32, Candidate) -> Void) {
+    var place = groups[group].head
+    while place >= 0 {
+      let candidate = candidates[Int(place)]
+      body(place, candidate)
+      place = candidate.next
     }
-    for group in order {
-      var places = places(of: group)
-      sort(&places, memberOffset(of: group))
-      var rank = 0
-      var distinct = 0
-      for (index, place) in places.enumerated() {
-        let isNew =
-          index == 0
-          || candidates[Int(place)].value != candidates[Int(places[index - 1])].value
-        if isNew { distinct += 1 }
-        switch ties {
-        case .rowNumber: rank = index + 1
-        case .rank: rank = isNew ? index + 1 : rank
-        case .denseRank: rank = distinct
-        }
-        if rank > top { break }
-        result.append(Ranked(place: place, rank: Int64(rank)))
-      }
-    }
-    return result
   }
 
   /// - Parameter place: Of a row of the result.
