@@ -37,9 +37,12 @@ class Run:
         self.rows = self.peak = self.spilled = 0
 
     def add(self, files, *options):
-        out = subprocess.run(
-            [KERNELS, "--rank-only", "--once", *options, *files], check=True, text=True,
-            stdout=subprocess.PIPE).stdout
+        self.note(start(files, *options))
+
+    def note(self, process):
+        out = process.communicate()[0]
+        if process.returncode:
+            sys.exit(f"rank_scale: {KERNELS} failed")
         times = re.search(r"([\d.]+) s .* ([\d.]+) s wall", out)
         facts = re.search(r"(\d+) rows, (\d+) bytes spilled, peak (\d+) MB", out)
         self.processor = min(self.processor, float(times[1]))
@@ -54,6 +57,11 @@ class Run:
                 f"{self.wall / self.rows * 1e9:6.1f} ns/line, peak {self.peak:,} MB{spilled}")
 
 
+def start(files, *options):
+    return subprocess.Popen(
+        [KERNELS, "--rank-only", "--once", *options, *files], text=True, stdout=subprocess.PIPE)
+
+
 def turns(cases):
     """Runs cases (name, files, options) in turn."""
     runs = {name: Run() for name, _, _ in cases}
@@ -63,6 +71,30 @@ def turns(cases):
     for name, _, _ in cases:
         print(f"  {name:28}{runs[name]}", flush=True)
     return runs
+
+
+def cores(files):
+    """One thread and two, and beside them two processes of one thread each: what the machine's second core gives to
+    programs that have nothing to do with each other, which is less than twice where the cores share a clock or
+    caches.
+
+    Compared are runs that followed each other: a machine clocks one busy core higher at one time than at another,
+    and the least of all single runs would be compared with that."""
+    one, two, apart = Run(), Run(), Run()
+    for _ in range(RUNS):
+        one.add(files, "--threads=1")
+        two.add(files, "--threads=2")
+        pair = [start(files, "--threads=1") for _ in range(2)]
+        both = Run()
+        for process in pair:
+            both.note(process)
+        apart.walls.append(max(both.walls) / 2)
+    names = [f"{len(files)} files, 1 thread", f"{len(files)} files, 2 threads"]
+    for name, run in zip(names, (one, two)):
+        print(f"  {name:28}{run}", flush=True)
+    gain = [statistics.median(a / b for a, b in zip(one.walls, run.walls)) for run in (two, apart)]
+    print(f"  two processes at once give {gain[1]:.2f} times as much as one")
+    ratio("speed-up, median of the turns", gain[0], 1.8, over=False)
 
 
 def ratio(what, value, limit, over=True):
@@ -148,12 +180,7 @@ def main():
     if "cores" in wanted:
         print("one thread and two")
         for n in (1, len(day)):
-            runs = turns([(f"{n} files, {t} threads", day[:n], [f"--threads={t}"]) for t in (1, 2)])
-            one, two = runs.values()
-            # Of runs that followed each other: a machine clocks one busy core higher at one time than
-            # at another, and the least of all single runs would be compared with that.
-            ratio("speed-up, median of the turns",
-                  statistics.median(a / b for a, b in zip(one.walls, two.walls)), 1.8, over=False)
+            cores(day[:n])
     if "floor" in wanted:
         print("ranking and inflating alone, on two threads")
         best = float("inf")
