@@ -19,6 +19,9 @@ struct Delta: Sendable {
   var all: LogState.Files?
   /// Whether nothing is left to consume after it.
   var isLast = true
+  /// Contributions to be taken again, of which a later batch has the version that is there: the table
+  /// may have rows of them, whatever that batch says.
+  var postponed: [String] = []
 
   /// Where the rows are that are there now.
   enum Origin: Sendable {
@@ -83,7 +86,8 @@ extension Survey {
     let state = view.state
     let limits = unit.node.model.ownsIndex ? limits.ofIndexes : limits
     func delta(
-      _ changes: ChangeSet.Changed<String>, upTo number: Int, _ files: [LoggedFile]? = nil
+      _ changes: ChangeSet.Changed<String>, upTo number: Int, _ files: [LoggedFile]? = nil,
+      postponed: [String] = []
     ) -> Found {
       let files =
         files ?? (changes.added + changes.replaced).sorted().compactMap { state[$0] }
@@ -91,7 +95,7 @@ extension Survey {
         Delta(
           input: on, isRebuild: isRebuild, changes: changes, origin: .files(key, files),
           position: .log(number: number, definition: state.definition),
-          isLast: number == state.number))
+          isLast: number == state.number, postponed: postponed))
     }
     if isRebuild {
       if unit.node.model.ownsIndex {
@@ -123,7 +127,8 @@ extension Survey {
     return delta(
       .init(
         added: changes.added.filter(isSettled), replaced: changes.replaced.filter(isSettled),
-        removed: changes.removed), upTo: number)
+        removed: changes.removed), upTo: number,
+      postponed: (again?.pending ?? []).filter { state[$0] != nil && !isSettled($0) })
   }
 
   /// Adds what the next batches did, as many as one commit may hold.

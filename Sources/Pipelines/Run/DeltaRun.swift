@@ -281,7 +281,7 @@ struct DeltaRun {
       fingerprint: unit.fingerprint, queries: try survey.queries(of: unit.node))
     next.inputs = unit.inputs.positions
     next.intervals = [:]
-    next.pending = []
+    next.pending = delta.postponed
     next.held.contributions = heldBack
     if delta.isRebuild { next.held = Consumption.Held() }
     next.deletions = change.deletions
