@@ -80,4 +80,23 @@ struct FullAndReadOnlyTests {
     #expect(try names(cache.directory).count { !$0.hasPrefix(".") } == 0)
     _ = try fetch("a600000")
   }
+
+  @Test("a full disk has room again once what is on its way there was evicted")
+  func settling() throws {
+    let disk = try PrivateMount(smallDiskOf: 4 << 20)
+    let bytes = [UInt8](repeating: 7, count: 5 << 19)
+    let server = WebServer { .file(bytes, etag: "\"v\"", for: $0) }
+    // Has the file open until some time after it was evicted.
+    let cache = ObjectCache(directory: disk.path + "/cache", maximumByteCount: 1 << 30) { file in
+      until { (try? file.status().st_nlink) == 0 }
+      usleep(50_000)
+    }
+    for key in ["a", "b"] {
+      _ = try cache.fetch(
+        Object(key: key, byteCount: Int64(bytes.count), version: Version("\"v\"")),
+        from: webStore(server))
+      // The thread has begun.
+      usleep(50_000)
+    }
+  }
 }

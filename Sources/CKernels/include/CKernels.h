@@ -243,11 +243,11 @@ static inline void ckernels_return_freed(void) {
 int sync_file_range(int descriptor, int64_t offset, int64_t count, unsigned int flags);
 #endif
 
-/// Has Linux begin to write a range of a file to the disk, and does not wait. Does nothing elsewhere.
-static inline void ckernels_begin_sync(int descriptor, int64_t offset, int64_t count) {
+/// Has Linux write a range of a file to the disk, and waits. Does nothing elsewhere.
+static inline void ckernels_sync_range(int descriptor, int64_t offset, int64_t count) {
 #ifdef __linux__
-  const unsigned int write = 2;  // SYNC_FILE_RANGE_WRITE
-  (void)sync_file_range(descriptor, offset, count, write);
+  const unsigned int wait_before = 1, write = 2, wait_after = 4;  // SYNC_FILE_RANGE_…
+  (void)sync_file_range(descriptor, offset, count, wait_before | write | wait_after);
 #else
   (void)descriptor, (void)offset, (void)count;
 #endif

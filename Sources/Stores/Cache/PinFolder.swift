@@ -52,7 +52,7 @@ final class PinFolder: Sendable {
 
   /// Removes the folders of users that are gone.
   static func removeDead(in directory: String) {
-    for name in names(in: directory) where name.hasPrefix(prefix) {
+    for name in fileNames(in: directory) where name.hasPrefix(prefix) {
       let folder = "\(directory)/\(name)"
       // Held to the end: a user that is just starting then sees that the folder is lost.
       let lock = try? OpenFile("\(folder)/\(lockName)", O_RDWR)
@@ -65,42 +65,14 @@ final class PinFolder: Sendable {
           Int64(time(nil)) - status.modifiedNanoseconds / 1_000_000_000 > 3600
         else { continue }
       }
-      for name in names(in: folder) { unlink("\(folder)/\(name)") }
+      for name in fileNames(in: folder) { unlink("\(folder)/\(name)") }
       rmdir(folder)
     }
   }
 }
 
-/// One object's file in a cache, finished or not.
-struct CacheFile {
-  let path: String
-  let byteCount: Int64
-  let usedNanoseconds: Int64
-
-  static func all(in directory: String) -> [CacheFile] {
-    names(in: directory).compactMap { name in
-      guard !name.hasPrefix("."), let status = try? fileStatus("\(directory)/\(name)"),
-        status.isFile
-      else { return nil }
-      return CacheFile(
-        path: "\(directory)/\(name)", byteCount: Int64(status.st_size),
-        usedNanoseconds: status.modifiedNanoseconds)
-    }
-  }
-
-  /// - Returns: Whether its space is free now.
-  func removeIfUnused() -> Bool {
-    // A download holds its lock, and only a holder gives a file another name.
-    guard let file = try? OpenFile(path, O_RDWR), flock(file.descriptor, LOCK_EX | LOCK_NB) == 0,
-      let own = try? file.status(), own.st_nlink == 1,
-      let current = try? fileStatus(path), current.st_ino == own.st_ino
-    else { return false }
-    return unlink(path) == 0
-  }
-}
-
 /// The names in a folder, none where it cannot be read.
-private func names(in folder: String) -> [String] {
+func fileNames(in folder: String) -> [String] {
   guard let stream = opendir(folder) else { return [] }
   defer { closedir(stream) }
   var names: [String] = []

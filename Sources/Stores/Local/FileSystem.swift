@@ -7,10 +7,10 @@ import Core
   import Darwin
 #endif
 
-/// Has the system begin to bring a range of a file to the disk, so that `OpenFile.synchronize` has
-/// less to wait for. A hint: what cannot be begun is left to that. Calls `sync_file_range`, on Linux.
-func beginSynchronizing(_ descriptor: Int32, _ range: Range<Int64>) {
-  ckernels_begin_sync(descriptor, range.lowerBound, Int64(range.count))
+/// Brings a range of a file to the disk, as far as that is possible without its length: a beginning of
+/// what `OpenFile.synchronize` does, which has to come after. Calls `sync_file_range`, on Linux.
+func synchronize(_ descriptor: Int32, _ range: Range<Int64>) {
+  ckernels_sync_range(descriptor, range.lowerBound, Int64(range.count))
 }
 
 /// An open file. Owns the descriptor and closes it once.

@@ -1,0 +1,74 @@
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension ObjectCache {
+  func makeRoom(for byteCount: Int64) {
+    let bound = max(0, maximumByteCount - byteCount)
+    let isRoomy = known.withLock { $0.map { $0 <= bound } ?? false }
+    if !isRoomy { evict(downTo: bound) }
+  }
+
+  /// Removes files that are not in use, those used longest ago first.
+  func evict(downTo bound: Int64) {
+    PinFolder.removeDead(in: directory)
+    var files = CacheFile.all(in: directory)
+    var total = files.reduce(0) { $0 + $1.byteCount }
+    files.sort { $0.usedNanoseconds < $1.usedNanoseconds }
+    for file in files {
+      if total > bound, file.removeIfUnused() {
+        total -= file.byteCount
+      } else if file.byteCount >= ObjectCache.lastingByteCount {
+        // Those of processes that ended too soon.
+        settler.addIfQuick(file.path)
+      }
+    }
+    known.withLock { $0 = total }
+  }
+}
+
+/// One object's file in a cache, finished or not.
+private struct CacheFile {
+  let path: String
+  let byteCount: Int64
+  let usedNanoseconds: Int64
+
+  static func all(in directory: String) -> [CacheFile] {
+    fileNames(in: directory).compactMap { name in
+      guard !name.hasPrefix("."), let status = try? fileStatus("\(directory)/\(name)"),
+        status.isFile
+      else { return nil }
+      return CacheFile(
+        path: "\(directory)/\(name)", byteCount: Int64(status.st_size),
+        usedNanoseconds: status.modifiedNanoseconds)
+    }
+  }
+
+  /// - Returns: Whether its space is free now.
+  func removeIfUnused() -> Bool {
+    // A download holds its lock.
+    guard let file = try? OpenFile(path, O_RDWR),
+      (try? file.lockNamed(path, LOCK_EX | LOCK_NB)) == true,
+      let status = try? file.status(), status.st_nlink == 1
+    else { return false }
+    return unlink(path) == 0
+  }
+}
+
+extension OpenFile {
+  /// Locks the file for who takes its name away or gives it another; nobody does without. Calls
+  /// `flock`.
+  ///
+  /// - Returns: Whether it is locked, and has the name still.
+  func lockNamed(_ path: String, _ operation: Int32) throws(Errno) -> Bool {
+    while flock(descriptor, operation) != 0 {
+      if errno == EWOULDBLOCK { return false }
+      if errno != EINTR { throw Errno(errno) }
+    }
+    return try fileStatus(path)?.st_ino == status().st_ino
+  }
+}
