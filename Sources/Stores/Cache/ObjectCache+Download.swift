@@ -72,13 +72,26 @@ extension ObjectCache {
     progress(count)
     var read = object
     if offset == 0 || offset != object.byteCount {
-      read = try store.read(
-        object.key, range: offset == 0 ? nil : offset..<Int64.max, ifMatch: object.version,
-        cancellation: cancellation
-      ) { bytes in
-        try write(bytes, to: file, at: count)
-        count += Int64(bytes.count)
-        progress(count)
+      var gathered = GatheredBytes(upTo: object.byteCount - offset)
+      var written = offset
+      func put(_ bytes: UnsafeRawBufferPointer) throws {
+        try write(bytes, to: file, at: written)
+        written += Int64(bytes.count)
+      }
+      do {
+        read = try store.read(
+          object.key, range: offset == 0 ? nil : offset..<Int64.max, ifMatch: object.version,
+          cancellation: cancellation
+        ) { bytes in
+          try gathered.add(bytes, put)
+          count += Int64(bytes.count)
+          progress(count)
+        }
+        try gathered.flush(put)
+      } catch {
+        // Whoever takes the download up goes on behind all that came.
+        try? gathered.flush(put)
+        throw error
       }
     }
     let expected = object.byteCount >= 0 ? object.byteCount : max(read.byteCount, -1)
