@@ -261,6 +261,20 @@ struct ObjectCacheTests {
     copies[0].release()
   }
 
+  @Test("what has landed makes room, though it is here as its origin's and as the lake's")
+  func landed() throws {
+    let server = Self.server()
+    let cache = cache(2500)
+    let copy = try cache.fetch(object("1000", size: 1000), from: webStore(server))
+    cache.insert(copy.path, as: object("landed", size: 1000), of: webStore(server))
+    #expect(kept.count == 2)
+    _ = try cache.fetch(object("2000", size: 2000), from: webStore(server))
+    #expect(kept.count == 3)
+    copy.release()
+    _ = try cache.fetch(object("2001", size: 2001), from: webStore(server))
+    #expect(kept.count == 1)
+  }
+
   @Test("a copy outlives its cache, and leaves no trace when it goes")
   func lifetime() throws {
     var copy: LocalCopy? = try cache().fetch(object("7", size: 7), from: webStore(Self.server()))

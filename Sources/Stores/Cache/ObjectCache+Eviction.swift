@@ -24,38 +24,47 @@ extension ObjectCache {
         total -= file.byteCount
       } else if file.byteCount >= ObjectCache.lastingByteCount {
         // Those of processes that ended too soon.
-        settler.addIfQuick(file.path)
+        for path in file.paths { settler.addIfQuick(path) }
       }
     }
     known.withLock { $0 = total }
   }
 }
 
-/// One object's file in a cache, finished or not.
+/// One object's file in a cache, finished or not. What has landed is in the cache as its origin's and
+/// as the lake's.
 private struct CacheFile {
-  let path: String
+  var paths: [String]
   let byteCount: Int64
   let usedNanoseconds: Int64
 
   static func all(in directory: String) -> [CacheFile] {
-    fileNames(in: directory).compactMap { name in
-      guard !name.hasPrefix("."), let status = try? fileStatus("\(directory)/\(name)"),
-        status.isFile
-      else { return nil }
-      return CacheFile(
-        path: "\(directory)/\(name)", byteCount: Int64(status.st_size),
-        usedNanoseconds: status.modifiedNanoseconds)
+    var files: [CacheFile] = []
+    var placeOfInode: [UInt64: Int] = [:]
+    for name in fileNames(in: directory) where !name.hasPrefix(".") {
+      let path = "\(directory)/\(name)"
+      guard let status = try? fileStatus(path), status.isFile else { continue }
+      if status.st_nlink > 1, let place = placeOfInode[UInt64(status.st_ino)] {
+        files[place].paths.append(path)
+        continue
+      }
+      if status.st_nlink > 1 { placeOfInode[UInt64(status.st_ino)] = files.count }
+      files.append(
+        CacheFile(
+          paths: [path], byteCount: Int64(status.st_size),
+          usedNanoseconds: status.modifiedNanoseconds))
     }
+    return files
   }
 
   /// - Returns: Whether its space is free now.
   func removeIfUnused() -> Bool {
     // A download holds its lock.
-    guard let file = try? OpenFile(path, O_RDWR),
-      (try? file.lockNamed(path, LOCK_EX | LOCK_NB)) == true,
-      let status = try? file.status(), status.st_nlink == 1
+    guard let file = try? OpenFile(paths[0], O_RDWR),
+      paths.allSatisfy({ (try? file.lockNamed($0, LOCK_EX | LOCK_NB)) == true }),
+      let status = try? file.status(), Int(status.st_nlink) == paths.count
     else { return false }
-    return unlink(path) == 0
+    return paths.allSatisfy { unlink($0) == 0 }
   }
 }
 
