@@ -1,7 +1,12 @@
 /// Makes few large writes of many small ones: libcurl gives out 16 KiB at a time, and the more a file
 /// system gets at once the larger are the pages that it takes for it, which halves its work.
+///
+/// Only while bytes come fast: where less comes at a time, nothing more has come so far, and what is
+/// here is written, so that little is lost when the process is killed.
 struct GatheredBytes: ~Copyable {
   static let maximumByteCount = 256 << 10
+  /// libcurl's CURL_MAX_WRITE_SIZE.
+  static let pieceByteCount = 16 << 10
 
   private let buffer: UnsafeMutableRawBufferPointer
   private var count = 0
@@ -15,7 +20,7 @@ struct GatheredBytes: ~Copyable {
 
   deinit { buffer.deallocate() }
 
-  /// Calls `write` for all that fills the buffer. What it fails with is lost.
+  /// Calls `write` for all that fills the buffer or was the last to come. What it fails with is lost.
   mutating func add(
     _ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) throws -> Void
   ) rethrows {
@@ -31,6 +36,7 @@ struct GatheredBytes: ~Copyable {
       rest = rest.dropFirst(piece.count)
       if count == buffer.count { try flush(write) }
     }
+    if bytes.count < GatheredBytes.pieceByteCount { try flush(write) }
   }
 
   /// Calls `write` for what is left, if anything is.
