@@ -39,6 +39,12 @@ public struct LendingStore: Store {
     try store(for: key).put(key, body, condition)
   }
 
+  public func putFleeting(
+    _ key: String, _ body: Body, _ condition: PutCondition
+  ) throws -> Object {
+    try store(for: key).putFleeting(key, body, condition)
+  }
+
   public func delete(_ keys: [String]) throws {
     let byLender = Dictionary(grouping: keys) { opener.lender(of: own.uri($0))?.prefix }
     for keys in byLender.values {

@@ -72,6 +72,11 @@ public protocol Store: Sendable {
   /// - Throws: `StoreError` `.conditionFailed` when `condition` does not hold.
   func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object
 
+  /// Writes an object that says something about a living process, such as a claim: whether it is
+  /// there after a crash of the machine, and with which bytes, is of no interest to anyone. To be
+  /// read in the same way otherwise. Other objects do not share its folder.
+  func putFleeting(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object
+
   /// Removes objects; one that is not there is not an error.
   func delete(_ keys: [String]) throws
 
@@ -89,6 +94,13 @@ public protocol Store: Sendable {
 extension Store {
   public func checksum(of object: Object) throws -> ObjectChecksum? { nil }
 
+  /// As any other: stores beyond a network have no less to give.
+  public func putFleeting(
+    _ key: String, _ body: Body, _ condition: PutCondition
+  ) throws -> Object {
+    try put(key, body, condition)
+  }
+
   /// This machine's clock.
   public func now() -> Instant { Clock.system.now() }
 
@@ -103,6 +115,17 @@ extension Store {
     } catch let error as StoreError where error.code == .notFound {
       return nil
     }
+  }
+
+  /// Puts small objects under names that are free, several at a time: each of them waits for an
+  /// answer, or for the disk, and that takes about as long for all together as for one.
+  ///
+  /// - Throws: Once none is under way any more. Others of them may be there then.
+  public func put(new objects: [(key: String, bytes: [UInt8])]) throws {
+    let results = concurrently(objects, limit: 8) { object in
+      try put(object.key, .bytes(object.bytes), .absent)
+    }
+    for result in results { _ = try result.get() }
   }
 
   /// All objects below `prefix`. For listings known to be small.

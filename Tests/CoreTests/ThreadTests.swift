@@ -38,6 +38,25 @@ struct ThreadTests {
     #expect(concurrently([Int](), limit: 4) { $0 }.isEmpty)
   }
 
+  @Test("a job goes on by itself, and gives what came of it to all who ask")
+  func job() throws {
+    let gate = Monitor()
+    let isOpen = Counter()
+    let job = Job {
+      gate.withLock { while isOpen.value.load(ordering: .relaxed) == 0 { gate.wait() } }
+      return 7
+    }
+    // It is still under way: this would not be reached otherwise.
+    gate.withLock {
+      isOpen.value.store(1, ordering: .relaxed)
+      gate.wakeAll()
+    }
+    #expect(
+      try concurrently([0, 1], limit: 2) { _ in try job.value() }.map { try $0.get() } == [7, 7])
+    let failing = Job<Int> { throw Odd(number: 3) }
+    for _ in 0..<2 { #expect(throws: Odd(number: 3)) { try failing.value() } }
+  }
+
   private final class Counter: Sendable {
     let value = Atomic<Int>(0)
   }

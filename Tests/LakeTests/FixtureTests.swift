@@ -54,7 +54,7 @@ struct FixtureTests {
     for (json, key) in [
       (FixtureTests.consumption.json(nonce: "n"), LakeLayout.consumption),
       (FixtureTests.set.json(nonce: "n"), LakeLayout.changes),
-    ] { _ = try StateFile.write(json, to: store) { key(id, $0) } }
+    ] { try StateFile(json) { key(id, $0) }.write(to: store) }
   }
 
   @Test("source logs, format 1: entries alone, and the checkpoint")

@@ -106,6 +106,43 @@ struct StorageCatalogTests {
     #expect(try scratch.store.get(LakeLayout.versionHint(id))?.bytes == Array("1".utf8))
   }
 
+  @Test("those who wait for a commit go on once it is certain, before the hint is raised")
+  func visible() throws {
+    let base = try lake.catalog.commit(update(0), to: id, base: nil)
+    var seen: [(isThere: Bool, hint: [UInt8]?)] = []
+    func look() {
+      seen.append(
+        (
+          (try? scratch.store.head(LakeLayout.metadata(id, version: 2))) != nil,
+          (try? scratch.store.get(LakeLayout.versionHint(id)))?.bytes
+        ))
+    }
+    _ = try lake.catalog.commit(update(1), to: id, base: base, ready: {}, visible: look)
+    #expect(seen.map(\.isThere) == [true])
+    #expect(seen.map(\.hint) == [Array("1".utf8)])
+    expectFailure(.conflict) {
+      try lake.catalog.commit(update(2), to: id, base: base, ready: {}, visible: look)
+    }
+    #expect(seen.count == 1)
+  }
+
+  @Test("where one of the files that a snapshot names cannot be put, the others do not stay")
+  func filesAtOnce() throws {
+    let base = try lake.catalog.commit(update(0), to: id, base: nil)
+    let before = try scratch.keys()
+    for part in ["-m0.avro", "-m1.avro", "snap-"] {
+      let flaky = catalog { method, key, _ in
+        method == "put" && key.contains("metadata/") && key.contains(part) ? .lostRequest : .none
+      }
+      // It takes a file away, so that a manifest is written again.
+      #expect(throws: (any Error).self) {
+        try flaky.commit(update(0, name: "b"), to: id, base: base)
+      }
+      #expect(try scratch.keys() == before, "\(part)")
+    }
+    #expect(try lake.catalog.load(id)?.version == 1)
+  }
+
   @Test("rule 20: a lost answer under someone else's version is a conflict")
   func lostAnswerBehindAnother() throws {
     let winner = scratch.lake

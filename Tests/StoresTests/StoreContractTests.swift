@@ -36,6 +36,37 @@ struct StoreContractTests {
     #expect(try store.objects(below: "") == [])
   }
 
+  @Test("several are put at once, each only where there is none", arguments: StoreKind.all)
+  func several(_ kind: StoreKind) throws {
+    let store = try kind.store()
+    let names = (0..<20).map { "several/\($0)" }
+    try store.put(new: names.map { ($0, Array("in \($0)".utf8)) })
+    for name in names { #expect(try store.text(name) == "in \(name)") }
+    expectFailure(.conditionFailed) {
+      try store.put(new: [("x", Array("x".utf8)), (names[3], Array("y".utf8))])
+    }
+    #expect(try store.text(names[3]) == "in \(names[3])")
+    try store.put(new: [])
+  }
+
+  @Test(
+    "what is fleeting is found like all else, and keeps to conditions", arguments: StoreKind.all)
+  func fleeting(_ kind: StoreKind) throws {
+    let store = try kind.store()
+    let first = try store.putFleeting("claims/a", .bytes(Array("one".utf8)), .absent)
+    expectFailure(.conditionFailed) {
+      try store.putFleeting("claims/a", .bytes(Array("two".utf8)), .absent)
+    }
+    _ = try store.putFleeting("claims/a", .bytes(Array("three".utf8)), .matches(first.version))
+    expectFailure(.conditionFailed) {
+      try store.putFleeting("claims/a", .bytes(Array("four".utf8)), .matches(first.version))
+    }
+    #expect(try store.text("claims/a") == "three")
+    #expect(try store.objects(below: "").map(\.key) == ["claims/a"])
+    try store.delete(["claims/a"])
+    #expect(try store.objects(below: "") == [])
+  }
+
   @Test("no key at all, and ones that cannot be", arguments: StoreKind.all)
   func badKeys(_ kind: StoreKind) throws {
     let store = try kind.store()

@@ -20,6 +20,11 @@ struct CommitBuilder {
   /// The keys of what has been written; unreferenced when the attempt fails.
   private(set) var written: [String] = []
   private var manifestCount = 0
+  /// Those of them that are not in the store yet: each waits for the disk, or an answer, and they
+  /// need not do so one after the other.
+  private var unwritten: [(key: String, bytes: [UInt8])] = []
+  /// No more bytes than these wait.
+  private static let mostUnwritten = 32 << 20
 
   /// - Throws: `LakeError` `.incompatibleSchema`, `.invalid`, `.conflict`.
   init(id: TableID, base: Table?, update: TableUpdate, store: any Store) throws {
@@ -71,6 +76,7 @@ struct CommitBuilder {
       manifests, snapshotID: snapshotID, parentID: parent?.metadata.currentSnapshotID,
       sequenceNumber: sequenceNumber)
     try put(listKey, list)
+    try flush()
     addSnapshot(manifests: manifests, removed: removed, list: store.uri(listKey))
   }
 
@@ -180,9 +186,15 @@ struct CommitBuilder {
   }
 
   private mutating func put(_ key: String, _ bytes: [UInt8]) throws {
-    // Before the put: one that fails half-way may still have written.
-    written.append(key)
-    _ = try store.put(key, .bytes(bytes), .absent)
+    unwritten.append((key, bytes))
+    if unwritten.reduce(0, { $0 + $1.bytes.count }) > CommitBuilder.mostUnwritten { try flush() }
+  }
+
+  private mutating func flush() throws {
+    // Before the puts: one that fails half-way may still have written.
+    written += unwritten.map(\.key)
+    defer { unwritten = [] }
+    try store.put(new: unwritten)
   }
 
   private mutating func addSnapshot(

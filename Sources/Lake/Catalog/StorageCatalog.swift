@@ -59,7 +59,8 @@ public struct StorageCatalog: Catalog {
   }
 
   public func commit(
-    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void
+    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void,
+    visible: () -> Void
   ) throws -> Table {
     if let base, clock.now() > base.loaded.adding(seconds: StorageCatalog.baseLifetimeSeconds) {
       guard try load(id)?.version == base.version else { throw conflict(id) }
@@ -96,6 +97,7 @@ public struct StorageCatalog: Catalog {
       // by that stale version, so it stays until maintenance takes both.
       throw conflict(id)
     }
+    visible()
     let table = Table(
       id: id, metadata: builder.metadata, version: version, store: store, loaded: clock.now(),
       hintedVersion: nil)

@@ -2,19 +2,26 @@ import Core
 import Stores
 
 /// Files named by the hash of their bytes: written once, verified whenever they are read.
-enum StateFile {
-  /// - Returns: The hash that names the file.
-  static func write(
-    _ json: JSON, to store: any Store, key: (String) -> String
-  ) throws -> String {
-    let bytes = Packing.zstd(Array(json.description.utf8))
-    let hash = Packing.sha256(bytes)
+struct StateFile: Sendable {
+  let hash: String
+  let key: String
+  private let bytes: [UInt8]
+
+  /// One that is still to be written.
+  ///
+  /// - Parameter key: Makes the key of the hash.
+  init(_ json: JSON, key: (_ hash: String) -> String) {
+    bytes = Packing.zstd(Array(json.description.utf8))
+    hash = Packing.sha256(bytes)
+    self.key = key(hash)
+  }
+
+  func write(to store: any Store) throws {
     do {
-      _ = try store.put(key(hash), .bytes(bytes), .absent)
+      _ = try store.put(key, .bytes(bytes), .absent)
     } catch let error as StoreError where error.code == .conditionFailed {
       // The name says what it holds: a lost answer to our own put.
     }
-    return hash
   }
 
   static func read(_ key: String, hash: String, from store: any Store) throws -> JSON {

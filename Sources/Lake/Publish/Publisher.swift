@@ -60,6 +60,7 @@ public struct Publisher: Sendable {
   ///     commit, a lost file), `decide` gets nil for it instead of the publication failing.
   ///   - ready: Called before the commit becomes visible, when all else is done: who publishes
   ///     several tables in an order waits here for those before. What it throws ends the publication.
+  ///   - visible: Called as soon as the commit is certain: those that come after may go on.
   ///   - decide: Called with the table as it is, again after every lost swap. What it throws ends
   ///     the publication and leaves the staged files alone.
   /// - Throws: `LakeError` `.conflict` after too many lost swaps, `.outdated`, `.ambiguous`,
@@ -67,7 +68,7 @@ public struct Publisher: Sendable {
   ///   `.ambiguous` nothing names the staged files.
   public func publish(
     _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil, rebuilds: Bool = false,
-    cancellation: Cancellation = .never, ready: () throws -> Void = {},
+    cancellation: Cancellation = .never, ready: () throws -> Void = {}, visible: () -> Void = {},
     decide: (Table?, Consumption?) throws -> Decision
   ) throws -> PublishOutcome {
     var last: LakeError?
@@ -84,18 +85,33 @@ public struct Publisher: Sendable {
       case .apply(let decided): publication = decided
       }
       try run?.checkMayPublish()
-      let state = try writeState(publication, id)
+      let state = state(publication, id)
+      // Nothing names these files before the commit does: they go to the store while it is made.
+      let written = Job { [store] in
+        for result in concurrently(state.files, limit: 2, { try $0.write(to: store) }) {
+          try result.get()
+        }
+      }
       do {
-        let table = try catalog.commit(state.update, to: id, base: base, ready: ready)
+        let table = try catalog.commit(
+          state.update, to: id, base: base,
+          ready: {
+            try written.value()
+            try ready()
+          }, visible: visible)
         let taken = Set(state.update.added.map(\.path)).union(state.deletions)
         dropIfPossible(staged.map(\.path).filter { !taken.contains($0) })
         return .published(table)
       } catch let error as LakeError where error.code == .conflict {
         // Not named by anything: their nonces make these files this attempt's alone.
-        try? store.delete(state.keys)
+        try? written.value()
+        try? store.delete(state.files.map(\.key))
         last = error
       } catch {
-        if (error as? LakeError)?.code != .ambiguous { try? store.delete(state.keys) }
+        try? written.value()
+        if (error as? LakeError)?.code != .ambiguous {
+          try? store.delete(state.files.map(\.key))
+        }
         throw error
       }
       // Losers of one swap come back at different times.
@@ -129,20 +145,28 @@ public struct Publisher: Sendable {
     try store.delete(try paths.map { try Table.key(of: $0, in: store) })
   }
 
-  /// Writes the consumption and change files, and names them in the update.
-  private func writeState(
-    _ publication: Publication, _ id: TableID
-  ) throws -> (update: TableUpdate, keys: [String], deletions: [String]) {
+  /// What a publication writes beside the commit.
+  private struct State {
+    /// Which names the files.
+    var update: TableUpdate
+    /// The consumption and change files.
+    var files: [StateFile] = []
+    /// Files of the update that only the consumption file names.
+    var deletions: [String]
+  }
+
+  private func state(_ publication: Publication, _ id: TableID) -> State {
     var update = publication.update
-    var keys: [String] = []
+    var files: [StateFile] = []
     let deletions = publication.consumption?.deletions
     if let consumption = publication.consumption {
-      let json = consumption.json(nonce: Nonce.hex())
-      let hash = try StateFile.write(json, to: store) { LakeLayout.consumption(id, hash: $0) }
-      update.summary[SummaryKey.consumption] = hash
-      update.properties[SummaryKey.consumption] = hash
+      let file = StateFile(consumption.json(nonce: Nonce.hex())) {
+        LakeLayout.consumption(id, hash: $0)
+      }
+      update.summary[SummaryKey.consumption] = file.hash
+      update.properties[SummaryKey.consumption] = file.hash
       update.summary[SummaryKey.run] = consumption.run
-      keys.append(LakeLayout.consumption(id, hash: hash))
+      files.append(file)
     }
     if let deletions {
       // Who looks for files that are needed has to read only the consumption files that name some.
@@ -150,13 +174,14 @@ public struct Publisher: Sendable {
       update.properties[SummaryKey.deletions] = "\(deletions.count)"
     }
     if let changes = publication.changes {
-      let json = changes.json(nonce: Nonce.hex())
-      let hash = try StateFile.write(json, to: store) { LakeLayout.changes(id, hash: $0) }
-      update.summary[SummaryKey.changes] = hash
-      keys.append(LakeLayout.changes(id, hash: hash))
+      let file = StateFile(changes.json(nonce: Nonce.hex())) {
+        LakeLayout.changes(id, hash: $0)
+      }
+      update.summary[SummaryKey.changes] = file.hash
+      files.append(file)
     }
-    return (
-      update, keys, (deletions ?? []).map { store.uri(LakeLayout.statePrefix(id) + $0.name) }
-    )
+    return State(
+      update: update, files: files,
+      deletions: (deletions ?? []).map { store.uri(LakeLayout.statePrefix(id) + $0.name) })
   }
 }

@@ -61,7 +61,7 @@ public final class ActiveRun: Sendable {
       "format": 1, "run": .string(id.rawValue), "started": .string(started.description),
       "renewed": .string(now.description),
     ]
-    _ = try store.put(
+    _ = try store.putFleeting(
       LakeLayout.activeRun(id), .bytes(Array((record.description + "\n").utf8)), .always)
   }
 }

@@ -74,7 +74,7 @@ public final class Lease: Sendable {
       }
       let holder = Holder.here(run, until: clock.now().adding(seconds: seconds))
       do {
-        let put = try store.put(key, .bytes(holder.bytes), condition)
+        let put = try store.putFleeting(key, .bytes(holder.bytes), condition)
         let state = State(version: put.version, until: holder.until)
         return .ours(Lease(name, run, store, clock, seconds, state))
       } catch let error as StoreError where error.code == .conditionFailed {
@@ -99,7 +99,7 @@ public final class Lease: Sendable {
       }
       let holder = Holder.here(run, until: now.adding(seconds: seconds))
       do {
-        let put = try store.put(
+        let put = try store.putFleeting(
           LakeLayout.lease(name), .bytes(holder.bytes), .matches(version))
         state = State(version: put.version, until: holder.until)
       } catch let error as StoreError where error.code == .conditionFailed {

@@ -12,23 +12,36 @@ extension LocalStore {
   /// copied, not linked: an object must not change when the caller's file does.
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
     let path = try path(of: key)
-    return try counter.around("put", key) { try write(key, to: path, body, condition) }
+    return try counter.around("put", key) {
+      try write(key, to: path, body, condition, isDurable: isDurable)
+    }
+  }
+
+  /// Does not wait for the disk, or only for that of folders above the object's own.
+  public func putFleeting(
+    _ key: String, _ body: Body, _ condition: PutCondition
+  ) throws -> Object {
+    let path = try path(of: key)
+    return try counter.around("put", key) {
+      try write(key, to: path, body, condition, isDurable: false)
+    }
   }
 
   private func write(
-    _ key: String, to path: String, _ body: Body, _ condition: PutCondition
+    _ key: String, to path: String, _ body: Body, _ condition: PutCondition, isDurable: Bool
   ) throws -> Object {
     do {
       let source = try BodySource(body)
       let folder = parent(of: path)
       StaleFiles.shared.sweep(folder)
-      let staged = try stage(in: folder)
+      let staged = try stage(in: folder, isDurable: isDurable)
       try staged.fill(from: source)
       if isDurable { try staged.file.synchronize() }
       switch condition {
       case .absent: try link(staged, to: path)
-      case .always: try replace(path, with: staged, matching: nil)
-      case .matches(let version): try replace(path, with: staged, matching: version)
+      case .always: try replace(path, with: staged, matching: nil, isDurable: isDurable)
+      case .matches(let version):
+        try replace(path, with: staged, matching: version, isDurable: isDurable)
       }
       if isDurable { try OpenFile(folder, O_RDONLY | O_DIRECTORY).synchronize() }
       return try staged.file.status().object(key)
@@ -74,16 +87,16 @@ extension LocalStore {
   }
 
   /// Creates the temporary file, and the folder where needed.
-  private func stage(in folder: String) throws -> StagedFile {
+  private func stage(in folder: String, isDurable: Bool) throws -> StagedFile {
     // Another writer's delete may remove the empty folder between its making and its use.
     for _ in 0..<100 {
-      try makeFolder(folder)
+      try makeFolder(folder, isDurable: isDurable)
       if let staged = try StagedFile.create(in: folder) { return staged }
     }
     throw Errno(ENOENT)
   }
 
-  private func makeFolder(_ folder: String) throws {
+  private func makeFolder(_ folder: String, isDurable: Bool) throws {
     do {
       if let status = try fileStatus(folder) {
         guard status.isFolder else { throw Errno(ENOTDIR) }
@@ -97,7 +110,8 @@ extension LocalStore {
           guard let status = try fileStatus(folder) else { continue }
           guard status.isFolder else { throw Errno(ENOTDIR) }
           return
-        case ENOENT, ENOTDIR: try makeFolder(parent(of: folder))
+        // What is not fleeting may lie there, too.
+        case ENOENT, ENOTDIR: try makeFolder(parent(of: folder), isDurable: self.isDurable)
         default: throw Errno(errno)
         }
       }
@@ -127,7 +141,7 @@ extension LocalStore {
   }
 
   private func replace(
-    _ path: String, with staged: StagedFile, matching version: Version?
+    _ path: String, with staged: StagedFile, matching version: Version?, isDurable: Bool
   ) throws {
     try withLock(onFolder: parent(of: path)) {
       let current = try fileStatus(path)

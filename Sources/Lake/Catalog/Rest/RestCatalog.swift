@@ -35,7 +35,8 @@ public struct RestCatalog: Catalog {
   }
 
   public func commit(
-    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void
+    _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void,
+    visible: () -> Void
   ) throws -> Table {
     let base = try base ?? create(update, id)
     try base.requireHome()
@@ -44,6 +45,7 @@ public struct RestCatalog: Catalog {
       try builder.writeFiles()
       try ready()
       let table = try publish(builder, id, base)
+      visible()
       return table
     } catch {
       if (error as? LakeError)?.code != .ambiguous { try? store.delete(builder.written) }
