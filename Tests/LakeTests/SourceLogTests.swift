@@ -72,6 +72,29 @@ struct SourceLogTests {
     }
   }
 
+  @Test("a state knows its newest changes before its files are put together, and after")
+  func newestChanges() throws {
+    let log = log()
+    var state = try log.append(
+      added((0..<50).map { "k\(10 + $0)" }), after: .empty, definition: "d", clock: clock)
+    state = try log.append(
+      [
+        FileChange(.changed, listed("k10", 2)), FileChange(.removed, listed("k20")),
+        FileChange(.added, listed("k205")), FileChange(.added, listed("z")),
+      ], after: state, definition: "d", clock: clock)
+    func check() {
+      #expect(state["k10"]?.version == "v2" && state.batch(of: "k10") == 2)
+      #expect(state["k20"] == nil && state.batch(of: "k20") == nil)
+      #expect(state["k205"]?.version == "v1" && state.batch(of: "z") == 2)
+      #expect(state["k11"]?.version == "v1" && state.batch(of: "k11") == 1)
+      #expect(state["k"] == nil && state["zz"] == nil)
+    }
+    check()
+    #expect(state.files.count == 51)
+    check()
+    #expect(try log.read().files.elementsEqual(state.files))
+  }
+
   @Test("rule 1: the second of two writers gets a conflict, and a new listing makes it right")
   func conflict() throws {
     let log = log()

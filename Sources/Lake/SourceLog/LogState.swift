@@ -89,9 +89,15 @@ public struct LogState: Sendable {
   public internal(set) var number: Int
   /// The fingerprint of the source's definition in the newest entry; empty while there is none.
   public internal(set) var definition: String
-  var packed: PackedFiles
+  private var folding: Folding
+  var packed: PackedFiles { folding.files }
   /// The newest checkpoint that exists; 0 for none.
   var checkpoint = 0
+
+  init(number: Int, definition: String, packed: PackedFiles, checkpoint: Int = 0) {
+    (self.number, self.definition, self.checkpoint) = (number, definition, checkpoint)
+    folding = Folding(packed)
+  }
 
   public static let empty = LogState(number: 0, definition: "", packed: PackedFiles())
 
@@ -122,31 +128,20 @@ public struct LogState: Sendable {
   public var byteCount: Int64 { files.byteCount }
 
   /// - Complexity: O(log *n*).
-  public subscript(key: String) -> LoggedFile? { index(of: key).map { packed[$0] } }
+  public subscript(key: String) -> LoggedFile? { folding.find(key) { $0[$1] } }
 
   /// The number of the batch that added or last changed a file; nil where there is no such file.
   ///
   /// - Complexity: O(log *n*).
-  public func batch(of key: String) -> Int? { index(of: key).map { Int(packed.batches[$0]) } }
-
-  private func index(of key: String) -> Int? {
-    var key = key
-    return key.withUTF8 { key in
-      var (low, high) = (0, packed.count)
-      while low < high {
-        let middle = (low + high) / 2
-        let order = packed.keys.compare(middle, UnsafeRawBufferPointer(key))
-        if order == 0 { return middle }
-        if order < 0 { low = middle + 1 } else { high = middle }
-      }
-      return nil
-    }
+  public func batch(of key: String) -> Int? {
+    folding.find(key) { Int($0.batches[$1]) }
   }
 
   /// The files of exactly this interval.
   ///
   /// - Complexity: O(*n*), without unpacking the others.
   public func files(of interval: Interval) -> [LoggedFile] {
+    let packed = packed
     let (start, end) = (interval.start.microseconds, interval.end.microseconds)
     return (0..<packed.count).filter { packed.starts[$0] == start && packed.ends[$0] == end }
       .map { packed[$0] }
@@ -154,6 +149,7 @@ public struct LogState: Sendable {
 
   /// The files by interval; files without one are left out.
   public func filesByInterval() -> [Interval: [LoggedFile]] {
+    let packed = packed
     var groups: [Interval: [LoggedFile]] = [:]
     for index in 0..<packed.count {
       if let interval = packed.interval(index) {
@@ -205,7 +201,7 @@ public struct LogState: Sendable {
     return batches
   }
 
-  /// The state after further batches.
+  /// The state after further batches. Its files are put together when they are asked for.
   public func applying(_ batches: [SourceBatch], definition: String) -> LogState {
     var changes = PackedFiles()
     for batch in batches {
@@ -215,7 +211,7 @@ public struct LogState: Sendable {
       }
     }
     var state = self
-    state.packed = packed.folding(changes)
+    state.folding = Folding(packed, changes)
     if let last = batches.last {
       state.number = last.number
       state.definition = definition

@@ -71,8 +71,9 @@ public struct SourceLog: Sendable {
       }
       state.number = head
     }
-    state.packed = state.packed.folding(tail)
-    return state
+    return LogState(
+      number: state.number, definition: state.definition, packed: state.packed.folding(tail),
+      checkpoint: state.checkpoint)
   }
 
   /// The changes of one batch.

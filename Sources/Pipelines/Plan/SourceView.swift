@@ -43,7 +43,8 @@ struct SourceView: Sendable {
     self.changes = changes
     let definition = SourceFingerprint.location(source, addresses)
     state = logged.applying(logged.batches(of: changes), definition: definition)
-    byInterval = state.filesByInterval()
+    // Files of other sources have none, and finding that out takes going through all of them.
+    byInterval = if case .intervals = source.origin { state.filesByInterval() } else { [:] }
   }
 
   /// The file of one interval of the source's own length: the one at today's address, else, where

@@ -123,7 +123,7 @@ struct Survey: Sendable {
     guard let interval, case .intervals(let settings) = view.source.origin else {
       inputs.positions[name] = .log(number: view.state.number, definition: view.state.definition)
       if !isIncremental { inputs.files[source] = view.state }
-      if view.state.files.isEmpty && view.state.number == 0 {
+      if view.state.number == 0 && view.state.files.isEmpty {
         inputs.missing.append(view.source.address)
       }
       return
