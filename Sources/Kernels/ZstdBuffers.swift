@@ -5,17 +5,31 @@ import Synchronization
 ///
 /// - Parameter level: 1 (fast) to 19 (small). The same input and library give the same bytes.
 public func zstdCompressed(_ bytes: UnsafeRawBufferPointer, level: Int32 = 3) -> [UInt8] {
+  [UInt8](unsafeUninitializedCapacity: zstdBound(bytes.count)) { out, count in
+    count = zstdCompress(bytes, into: UnsafeMutableRawBufferPointer(out), level: level)
+  }
+}
+
+/// The most bytes that so many can become, packed.
+public func zstdBound(_ byteCount: Int) -> Int { ZSTD_compressBound(byteCount) }
+
+/// Packs a whole buffer as one zstd frame with its length and a checksum, into memory that there is
+/// already.
+///
+/// - Parameter out: At least as long as the input's bound.
+/// - Returns: How many bytes it has become.
+public func zstdCompress(
+  _ bytes: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, level: Int32 = 3
+) -> Int {
   let context = ZstdContexts.packing.take { ZSTD_createCCtx() }
   defer { ZstdContexts.packing.giveBack(context) { _ = ZSTD_freeCCtx($0) } }
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
   ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
-  return [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { out, count in
-    let status = ZSTD_compress2(
-      context, out.baseAddress, out.count, bytes.baseAddress, bytes.count)
-    // The bound suffices for any input; what is left is a broken library.
-    precondition(ZSTD_isError(status) == 0, String(cString: ZSTD_getErrorName(status)))
-    count = status
-  }
+  let status = ZSTD_compress2(
+    context, out.baseAddress, out.count, bytes.baseAddress, bytes.count)
+  // The bound suffices for any input; what is left is a broken library.
+  precondition(ZSTD_isError(status) == 0, String(cString: ZSTD_getErrorName(status)))
+  return status
 }
 
 /// Packs a whole buffer as one zstd frame with its length and a checksum.

@@ -93,6 +93,31 @@ import Testing
     }
   }
 
+  @Test(
+    "texts are written without what they share, whatever their order; bounds are right",
+    arguments: [
+      ["a"], [""], ["", ""], ["b", "a"], ["a", "ab", "abc", "abc", "ab", "b", ""],
+      ["folder/10.txt", "folder/11.txt", "folder/2.txt", "folder", "é", "e", "zz", "zé"],
+    ])
+  func texts(_ texts: [String]) throws {
+    let folder = TemporaryFolder()
+    let rows = texts.enumerated().map { Row(number: Int64($0), text: $1, list: [1]) }
+    let files = try write(BatchOutputTests.source(rows, size: 3), folder)
+    #expect(try read(files) == rows.map(\.values))
+    let bounds = files[0].columns[BatchOutputTests.schema.fields[1].id]
+    let sorted = texts.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    #expect(bounds?.lower == .string(sorted.first!))
+    #expect(bounds?.upper == .string(sorted.last!))
+    let program = """
+      import sys, pyarrow.parquet as p
+      print(','.join(p.read_table(sys.argv[1])['s'].to_pylist()))
+      print(sorted(p.read_metadata(sys.argv[1]).row_group(0).column(1).encodings))
+      """
+    if let output = try python(program, files[0].path) {
+      #expect(output == texts.joined(separator: ",") + "\n['DELTA_BYTE_ARRAY', 'RLE']\n")
+    }
+  }
+
   @Test("numbers of every size, however far apart")
   func extremes() throws {
     let folder = TemporaryFolder()

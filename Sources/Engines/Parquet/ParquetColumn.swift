@@ -20,6 +20,17 @@ struct ParquetColumn {
   private(set) var file = Bounds()
   private(set) var fileByteCount: Int64 = 0
   private(set) var fileValueCount: Int64 = 0
+  /// Memory for the next page.
+  private var room = Room()
+
+  /// What pages are made in, one after the other.
+  struct Room {
+    var page: [UInt8] = []
+    var packed: [UInt8] = []
+    /// Of texts: how much each has in common with the one before, and how much follows that.
+    var common: [Int64] = []
+    var counts: [Int64] = []
+  }
 
   enum Bounds {
     case none
@@ -69,6 +80,9 @@ struct ParquetColumn {
     _ batch: ColumnBatch, column: Int, _ rows: Range<Int>
   ) throws(EngineError) {
     var page: [UInt8] = []
+    swap(&page, &room.page)
+    page.removeAll(keepingCapacity: true)
+    defer { swap(&page, &room.page) }
     var count = rows.count
     var encoding = ParquetEncoding.plain
     switch batch.columns[column].values {
@@ -79,7 +93,8 @@ struct ParquetColumn {
       group.formUnion(ParquetColumn.bounds(values[rows]))
     case .bytes(let slices):
       ParquetEncoding.append(level: 1, count: count, to: &page)
-      group.formUnion(ParquetColumn.append(slices[rows], of: batch.bytes, to: &page))
+      group.formUnion(ParquetColumn.append(slices[rows], of: batch.bytes, to: &page, &room))
+      encoding = .deltaByteArray
     case .int64Lists(let offsets, let elements):
       let lists = offsets[rows.lowerBound...rows.upperBound]
       count = ParquetEncoding.appendListLevels(lists, to: &page)
@@ -94,15 +109,19 @@ struct ParquetColumn {
     _ page: [UInt8], count: Int, _ encoding: ParquetEncoding
   ) throws(EngineError) {
     // A level above 1 takes longer and gains little: what is packed are differences already.
-    let packed = zstdCompressed(page, level: 1)
-    guard max(page.count, packed.count) <= Int(Int32.max) else {
+    let bound = zstdBound(page.count)
+    if room.packed.count < bound { room.packed = Array(repeating: 0, count: bound) }
+    let packedByteCount = room.packed.withUnsafeMutableBytes { packed in
+      page.withUnsafeBytes { zstdCompress($0, into: packed, level: 1) }
+    }
+    guard max(page.count, packedByteCount) <= Int(Int32.max) else {
       throw EngineError(.failed, "a page of column \(field.name) has more than 2 GiB")
     }
     var header = ThriftWriter()
     header.structure {
       $0.int32(1, 0)
       $0.int32(2, page.count)
-      $0.int32(3, packed.count)
+      $0.int32(3, packedByteCount)
       $0.structure(5) {
         $0.int32(1, count)
         $0.int32(2, encoding.rawValue)
@@ -111,7 +130,7 @@ struct ParquetColumn {
       }
     }
     pages += header.bytes
-    pages += packed
+    pages += room.packed[..<packedByteCount]
     plainByteCount += Int64(header.bytes.count + page.count)
     valueCount += Int64(count)
   }
@@ -126,38 +145,6 @@ struct ParquetColumn {
     return .numbers(least, greatest)
   }
 
-  /// Appends texts, each with its length in front.
-  private static func append(
-    _ slices: ArraySlice<ColumnBatch.Slice>, of bytes: [UInt8], to page: inout [UInt8]
-  ) -> Bounds {
-    guard var least = slices.first else { return .none }
-    var greatest = least
-    page.reserveCapacity(page.count + slices.reduce(0) { $0 + Int($1.count) + 4 })
-    bytes.withUnsafeBufferPointer { bytes in
-      func text(_ slice: ColumnBatch.Slice) -> UnsafeBufferPointer<UInt8> {
-        let start = Int(slice.offset)
-        return UnsafeBufferPointer(rebasing: bytes[start..<start + Int(slice.count)])
-      }
-      func isLess(_ a: ColumnBatch.Slice, _ b: ColumnBatch.Slice) -> Bool {
-        guard a.count > 0, b.count > 0, let base = bytes.baseAddress else {
-          return a.count < b.count
-        }
-        return compareBytes(
-          base + Int(a.offset), Int(a.count), base + Int(b.offset), Int(b.count)) < 0
-      }
-      for slice in slices {
-        withUnsafeBytes(of: slice.count.littleEndian) { page += $0 }
-        page += text(slice)
-        if isLess(slice, least) { least = slice }
-        if isLess(greatest, slice) { greatest = slice }
-      }
-    }
-    func copy(_ slice: ColumnBatch.Slice) -> [UInt8] {
-      Array(bytes[Int(slice.offset)..<Int(slice.offset) + Int(slice.count)])
-    }
-    return .texts(copy(least), copy(greatest))
-  }
-
   // MARK: - The row group's end
 
   /// Writes what the footer says of the column in this row group.
@@ -167,7 +154,7 @@ struct ParquetColumn {
     writer.int64(2, 0)
     writer.structure(3) {
       $0.int32(1, kind == .text ? 6 : 2)
-      let values: ParquetEncoding = kind == .text ? .plain : .deltaBinaryPacked
+      let values: ParquetEncoding = kind == .text ? .deltaByteArray : .deltaBinaryPacked
       $0.integers(2, [ParquetEncoding.rle.rawValue, values.rawValue])
       $0.texts(3, kind == .numbers ? [field.name, "list", "element"] : [field.name])
       $0.int32(4, 6)

@@ -7,6 +7,7 @@ enum ParquetEncoding: Int {
   case plain = 0
   case rle = 3
   case deltaBinaryPacked = 5
+  case deltaByteArray = 7
 
   // MARK: - Levels
 
