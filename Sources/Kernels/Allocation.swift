@@ -11,6 +11,11 @@ public func mapLargeBlocks(ofAtLeast byteCount: Int) { ckernels_map_blocks(Int32
 /// work that takes much memory of another shape.
 public func returnFreedMemory() { ckernels_return_freed() }
 
+/// Has what is freed kept for what comes next, up to so many bytes of each heap, from now on. glibc
+/// gives back all but 128 KiB of what is free at a heap's end, page by page, and asks for it again:
+/// with batches of rows that are made one after the other, that takes as long as making them.
+public func keepFreedMemory(upTo byteCount: Int) { ckernels_keep_freed(Int32(byteCount)) }
+
 /// Memory in pages of 2 MiB, where the system has such; zero at first. What is reached in no order
 /// is found the faster the fewer pages it lies in.
 struct LargePages {
@@ -19,10 +24,15 @@ struct LargePages {
 
   let buffer: UnsafeMutableRawBufferPointer
 
-  /// - Parameter byteCount: Rounded up to whole pages.
-  init(byteCount: Int) {
+  /// - Parameters:
+  ///   - byteCount: Rounded up to whole pages.
+  ///   - isDense: Whether most of it will be used. A large page is made zero as a whole when its
+  ///     first byte is touched, which takes longer than filling a few small ones.
+  init(byteCount: Int, isDense: Bool = true) {
     let count = (max(1, byteCount) + LargePages.byteCount - 1) & ~(LargePages.byteCount - 1)
-    guard let start = ckernels_map_large_pages(count) else { fatalError("out of memory") }
+    guard let start = ckernels_map_large_pages(count, isDense ? 1 : 0) else {
+      fatalError("out of memory")
+    }
     buffer = UnsafeMutableRawBufferPointer(start: start, count: count)
   }
 

@@ -8,6 +8,7 @@ public final class ByteArena {
   private var used = 0
   private let chunkByteCount: Int
   private let isOfLargePages: Bool
+  private let isDense: Bool
   /// Of the chunks before the current one.
   private var byteCountBefore = 0
   /// Of all chunks, used or not.
@@ -15,13 +16,15 @@ public final class ByteArena {
 
   public init(chunkByteCount: Int = 256 << 10) {
     self.chunkByteCount = max(64, chunkByteCount)
-    isOfLargePages = false
+    (isOfLargePages, isDense) = (false, false)
   }
 
   /// An arena whose chunks are large pages: for much that is reached in no order.
-  init(largePages: Void) {
+  ///
+  /// - Parameter isDense: Whether most of a page will be used.
+  init(largePages isDense: Bool) {
     chunkByteCount = LargePages.byteCount
-    isOfLargePages = true
+    (isOfLargePages, self.isDense) = (true, isDense)
   }
 
   deinit {
@@ -68,7 +71,8 @@ public final class ByteArena {
       let size = max(chunkByteCount, count)
       chunks.insert(
         isOfLargePages
-          ? LargePages(byteCount: size).buffer : .allocate(byteCount: size, alignment: 16),
+          ? LargePages(byteCount: size, isDense: isDense).buffer
+          : .allocate(byteCount: size, alignment: 16),
         at: current)
       byteCount += size
     }

@@ -15,18 +15,24 @@ public final class WordTable {
   private var slots: SlotMemory
   private var mask: Int
   private let texts = ByteArena(chunkByteCount: 256 << 10)
-  private let slices = ByteArena(largePages: ())
+  private let slices: ByteArena
+  private let isSmall: Bool
   private var leftOut: Set<[UInt8]>
   /// A count that goes to the chain, for the next to begin.
   private let fullCount: UInt32
 
-  /// - Parameter leftOut: Words that are not counted.
-  public convenience init(leavingOut leftOut: Set<[UInt8]> = []) {
-    self.init(leavingOut: leftOut, fullCount: .max >> 1)
+  /// - Parameters:
+  ///   - leftOut: Words that are not counted.
+  ///   - isSmall: Whether a few megabytes of text will be all: those are counted before large pages
+  ///     have been made for them.
+  public convenience init(leavingOut leftOut: Set<[UInt8]> = [], isSmall: Bool = false) {
+    self.init(leavingOut: leftOut, isSmall: isSmall, fullCount: .max >> 1)
   }
 
-  init(leavingOut leftOut: Set<[UInt8]>, fullCount: UInt32) {
+  init(leavingOut leftOut: Set<[UInt8]>, isSmall: Bool = false, fullCount: UInt32) {
     self.leftOut = leftOut
+    self.isSmall = isSmall
+    slices = ByteArena(largePages: !isSmall)
     self.fullCount = fullCount
     mask = (1 << 12) - 1
     slots = SlotMemory(count: mask + 1)
@@ -196,7 +202,7 @@ public final class WordTable {
     _ key: Key, _ word: FoundWord, at place: Int
   ) -> UnsafeMutablePointer<WordEntry> {
     if count == chunks.count * WordTable.entriesInChunk {
-      chunks.append(LargePages(byteCount: LargePages.byteCount))
+      chunks.append(LargePages(byteCount: LargePages.byteCount, isDense: !isSmall))
     }
     let entry = self.entry(count)
     var low = key.low

@@ -139,14 +139,16 @@ struct WordTests {
     #expect(splitWords(text, rules, cuts: Array(0..<text.utf8.count)) == naiveWords(text, rules))
   }
 
-  @Test("a table's postings are those counted one by one", arguments: [1, 2, 3])
-  func table(_ seed: UInt64) {
+  @Test(
+    "a table's postings are those counted one by one", arguments: [1, 2, 3] as [UInt64],
+    [false, true])
+  func table(_ seed: UInt64, _ isSmall: Bool) {
     var random = Seeded(seed)
     let vocabulary = (0..<3000).map { index in
       String(repeating: "w", count: index % 40) + String(index * index, radix: 36)
     }
     let left: Set<[UInt8]> = [Array(vocabulary[3].utf8), Array(vocabulary[100].utf8)]
-    let table = WordTable(leavingOut: left)
+    let table = WordTable(leavingOut: left, isSmall: isSmall)
     let splitter = WordSplitter(WordRules())
     var expected: [String: [UInt32: UInt32]] = [:]
     for document in UInt32(0)..<400 {

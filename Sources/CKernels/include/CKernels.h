@@ -231,6 +231,16 @@ static inline void ckernels_map_blocks(int32_t byte_count) {
 #endif
 }
 
+/// Keeps up to so many free bytes at the end of each of the heaps. Does nothing where the C library is
+/// another than glibc.
+static inline void ckernels_keep_freed(int32_t byte_count) {
+#ifdef __GLIBC__
+  mallopt(M_TRIM_THRESHOLD, byte_count);
+#else
+  (void)byte_count;
+#endif
+}
+
 /// Gives back to the system what was freed. Does nothing where the C library is another than glibc.
 static inline void ckernels_return_freed(void) {
 #ifdef __GLIBC__
@@ -257,7 +267,8 @@ static inline void ckernels_sync_range(int descriptor, int64_t offset, int64_t c
 /// none.
 ///
 /// - byte_count: A multiple of 2 MiB.
-static inline void *ckernels_map_large_pages(size_t byte_count) {
+/// - is_dense: Whether most of it will be used; else it comes in small pages, as it is touched.
+static inline void *ckernels_map_large_pages(size_t byte_count, int is_dense) {
   // Large pages begin at multiples of their size: what is too much on either side is given back.
   const uintptr_t page = (uintptr_t)2 << 20;
   char *all = mmap(
@@ -268,7 +279,9 @@ static inline void *ckernels_map_large_pages(size_t byte_count) {
   if (before > 0) munmap(all, before);
   if (before < page) munmap(start + byte_count, page - before);
 #ifdef MADV_HUGEPAGE
-  madvise(start, byte_count, MADV_HUGEPAGE);
+  if (is_dense) madvise(start, byte_count, MADV_HUGEPAGE);
+#else
+  (void)is_dense;
 #endif
   return start;
 }

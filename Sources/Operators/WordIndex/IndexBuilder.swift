@@ -86,6 +86,8 @@ public struct IndexBuilder: Sendable {
   private let memoryByteCount: Int
   private let spillFolder: @Sendable () throws -> String
   private let cancellation: Cancellation
+  /// Of all files; packed ones may come to more, which is only slower then.
+  private static let smallByteCount: Int64 = 8 << 20
 
   /// - Parameters:
   ///   - memoryByteCount: For words and postings; a few megabytes a thread come on top, and the
@@ -125,7 +127,9 @@ public struct IndexBuilder: Sendable {
     let stop = StopSign()
     onThreads(count: threads) { _ in
       do {
-        try invert(inversion, allowance, stop) { progress($0, total) }
+        try invert(inversion, allowance, isSmall: total < IndexBuilder.smallByteCount, stop) {
+          progress($0, total)
+        }
       } catch {
         stop.set(error)
       }
@@ -162,14 +166,14 @@ public struct IndexBuilder: Sendable {
 
   /// One thread's work: takes documents, a few at a time, until there are none.
   private func invert(
-    _ inversion: Inversion, _ allowance: Int, _ stop: StopSign,
+    _ inversion: Inversion, _ allowance: Int, isSmall: Bool, _ stop: StopSign,
     _ progress: @Sendable (Int64) -> Void
   ) throws {
     let capacity = min(1 << 20, max(64 << 10, allowance / 64))
     let reader = TextReader(format, capacity: capacity, cancellation: cancellation)
     let splitter = WordSplitter(tokenizer.rules)
     let stops = Tokenizer.stops(tokenizer)
-    var table = WordTable(leavingOut: stops)
+    var table = WordTable(leavingOut: stops, isSmall: isSmall)
     while !stop.isSet, let numbers = inversion.take() {
       var byteCount: Int64 = 0
       for number in numbers {
@@ -184,7 +188,7 @@ public struct IndexBuilder: Sendable {
             tokens += table.add(words, document: UInt32(number))
             if table.byteCount > allowance {
               try inversion.spill(table)
-              table = WordTable(leavingOut: stops)
+              table = WordTable(leavingOut: stops, isSmall: isSmall)
             }
           }
           inversion.accept(number, tokens: tokens)
