@@ -41,8 +41,8 @@ extension IndexBatch {
       ?? DocumentNumbers.numbering(settings.documentID, for: state.files)
     var built = Built(numbering: numbering, nextDocumentID: base.manifest?.nextDocumentID ?? 1)
     var waiting = WaitingFiles(self, base)
-    // Planning has left holes.
-    returnFreedMemory()
+    // Planning has left holes. Few files need no more than these, and are done sooner in them.
+    if hasFewFiles { keepFreedMemory(upTo: 8 << 20) } else { returnFreedMemory() }
     do {
       if delta.isRebuild && settings.documentID == .number {
         try DocumentNumbers.requireDistinct(state.files, at: place)

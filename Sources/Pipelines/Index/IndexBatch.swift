@@ -64,6 +64,9 @@ struct IndexBatch {
     max(byteCount / 4, byteCount - (64 << 20) - 700 * fileCount)
   }
 
+  /// Whether they are indexed in less memory than planning them has used.
+  var hasFewFiles: Bool { delta.fileCount <= 5000 }
+
   /// - Parameter fileCount: How many files are in memory with their names.
   func builder(among fileCount: Int) -> IndexBuilder {
     let engine = workspace.project.engine
@@ -175,7 +178,11 @@ struct IndexBatch {
   // MARK: - The next version
 
   /// What the index becomes.
-  func change(_ base: IndexBase, _ built: Built) throws -> IndexChange {
+  ///
+  /// - Parameter burials: The batch's, for this base.
+  func change(
+    _ base: IndexBase, _ built: Built, _ burials: [IndexChange.Burial]
+  ) throws -> IndexChange {
     var change = IndexChange(
       base.manifest
         ?? IndexManifest(
@@ -184,7 +191,7 @@ struct IndexBatch {
     change.manifest.numbering = built.numbering
     change.manifest.tokenizer = settings.tokenizer.operatorSettings.canonicalText
     change.manifest.nextDocumentID = built.nextDocumentID
-    try bury(base, &change)
+    for burial in burials { change.bury(burial) }
     for segment in built.segments { try change.add(segment, base.open, workspace) }
     try change.merge(base.open, run: run.run.id, policy: MergePolicy(), workspace)
     change.manifest.consumption = try consumption(base.manifest?.consumption)
@@ -192,22 +199,21 @@ struct IndexBatch {
   }
 
   /// What is gone or has changed counts no more where it was.
-  private func bury(_ base: IndexBase, _ change: inout IndexChange) throws {
+  func burials(_ base: IndexBase) throws -> [IndexChange.Burial] {
+    guard !base.segments.isEmpty else { return [] }
     if delta.isRebuild {
       // The words stay, with their numbers.
-      for (index, segment) in base.segments.enumerated() where segment.liveCount > 0 {
-        try change.bury(base.allIDs(of: segment), inSegment: index, base.open)
+      return try base.segments.enumerated().filter { $1.liveCount > 0 }.map { index, segment in
+        try IndexChange.Burial(base.allIDs(of: segment), inSegment: index, of: base)
       }
-      return
     }
-    guard !base.segments.isEmpty else { return }
     // Also what is new: a file that is taken in again must not count twice.
     var gone: [Int: [UInt32]] = [:]
     for case let found? in try base.documents(keys: delta.present + delta.changes.removed) {
       gone[found.segment, default: []].append(found.id)
     }
-    for (index, ids) in gone.sorted(by: { $0.key < $1.key }) {
-      try change.bury(ids, inSegment: index, base.open)
+    return try gone.sorted { $0.key < $1.key }.map { index, ids in
+      try IndexChange.Burial(ids, inSegment: index, of: base)
     }
   }
 

@@ -12,7 +12,7 @@ struct IndexChange {
   /// Segments that went into others.
   var merged = 0
 
-  enum Content {
+  enum Content: Sendable {
     case bytes([UInt8])
     /// On this machine.
     case file(String)
@@ -30,21 +30,36 @@ struct IndexChange {
   ///   empty one.
   init(_ manifest: IndexManifest) { self.manifest = manifest }
 
-  /// Says that documents of a segment count no more.
-  mutating func bury(
-    _ ids: [UInt32], inSegment index: Int, _ open: OpenIndex
-  ) throws {
-    guard !ids.isEmpty else { return }
-    let segment = manifest.segments[index]
-    let dead = try open.dead(segment).union(DeadDocuments(ids))
-    let name = IndexStore.freshName(ofDeadIn: segment)
-    let bytes = dead.bytes
-    files.append((name, .bytes(bytes)))
-    var checksum = CRC32C()
-    bytes.withUnsafeBytes { checksum.update($0) }
-    manifest.segments[index].dead = .init(
-      name: name, byteCount: Int64(bytes.count), checksum: checksum.value)
-    manifest.segments[index].deadCount = dead.count
+  /// Documents of a segment that count no more, and the file that says so.
+  struct Burial {
+    /// The segment's place in the manifest.
+    let index: Int
+    /// The segment as it becomes.
+    private(set) var segment: IndexManifest.Segment
+    /// All of its documents that are dead then.
+    let dead: DeadDocuments
+    fileprivate let bytes: [UInt8]
+
+    /// - Parameter base: The version of the index in which they still count.
+    init(_ ids: [UInt32], inSegment index: Int, of base: IndexBase) throws {
+      self.index = index
+      segment = base.segments[index]
+      dead = try base.open.dead(segment).union(DeadDocuments(ids))
+      bytes = dead.bytes
+      var checksum = CRC32C()
+      bytes.withUnsafeBytes { checksum.update($0) }
+      segment.dead = .init(
+        name: IndexStore.freshName(ofDeadIn: segment), byteCount: Int64(bytes.count),
+        checksum: checksum.value)
+      segment.deadCount = dead.count
+    }
+  }
+
+  /// Says that documents count no more.
+  mutating func bury(_ burial: Burial) {
+    guard let file = burial.segment.dead else { return }
+    files.append((file.name, .bytes(burial.bytes)))
+    manifest.segments[burial.index] = burial.segment
   }
 
   /// Adds a built segment: its new words get IDs.
@@ -145,12 +160,13 @@ struct IndexChange {
 
   /// Puts the files into the lake. Nothing names them yet.
   func upload(to index: IndexStore) throws {
-    for (name, content) in files {
+    let results = concurrently(files, limit: 4) { name, content in
       switch content {
-      case .bytes(let bytes): _ = try index.put(name, .bytes(bytes))
-      case .file(let path): _ = try index.put(name, .file(path: path))
+      case .bytes(let bytes): try index.put(name, .bytes(bytes))
+      case .file(let path): try index.put(name, .file(path: path))
       }
     }
+    for result in results { _ = try result.get() }
   }
 
   func discard(from index: IndexStore) throws {

@@ -5,6 +5,7 @@ import Lake
 import Operators
 import Project
 import Stores
+import Synchronization
 
 /// The way of a unit whose operator keeps an index: number the files of a batch, build a segment,
 /// write the tables' rows, publish the manifest, and then the tables. Made anew for every attempt.
@@ -51,14 +52,20 @@ struct IndexRun {
       result.status = .alreadyPublished
       return
     }
+    var burials = try batch.burials(base)
+    // A large batch leaves no memory for that.
+    let ahead =
+      batch.hasFewFiles && !burials.isEmpty ? RowsAhead(burials, tables, base.open) : nil
+    // What a later attempt leaves is other rows.
+    defer { ahead?.drop(tables.discard) }
     let built = try batch.build(base, rejects, &result)
     defer { built.removeScratch() }
     try publish(rejects, of: batch, recalled: built.recalled, &result)
     for attempt in 1... {
       try run.renewIfDue()
-      let change = try timed("merge", &result) { try batch.change(base, built) }
+      let change = try timed("merge", &result) { try batch.change(base, built, burials) }
       do {
-        try publish(change, base, &result)
+        try publish(change, base, attempt == 1 ? ahead : nil, &result)
         result.status = .published
         return
       } catch let error as LakeError where error.code == .conflict && attempt < 20 {
@@ -68,6 +75,7 @@ struct IndexRun {
           result.status = .alreadyPublished
           return
         }
+        burials = try batch.burials(base)
       }
     }
   }
@@ -129,49 +137,63 @@ struct IndexRun {
   }
 
   private func publish(
-    _ change: IndexChange, _ base: IndexBase, _ result: inout UnitResult
+    _ change: IndexChange, _ base: IndexBase, _ ahead: RowsAhead?, _ result: inout UnitResult
   ) throws {
     let staged = try timed("compute", &result) {
       progress.report(task: unit.label, step: "tables", done: 0, total: 0)
-      return try stage(change, base.open)
+      return try stage(change, base.open, ahead)
     }
-    let manifest: IndexManifest
+    var next = change.manifest
+    next.version = (base.manifest?.version ?? 0) + 1
+    next.written = workspace.context.clock.now()
+    let published = Published()
     do {
       let audited = try timed("audit", &result) { try tables.audit(staged) }
       result.checks = audited.flatMap { $0.outcomes.map(\.summary) }
       for audit in audited { try audit.requirePublishable() }
-      manifest = try timed("publish", &result) {
+      try timed("publish", &result) {
         progress.report(task: unit.label, step: "publish", done: 0, total: 0)
-        var next = change.manifest
-        next.written = workspace.context.clock.now()
-        try run.checkMayPublish()
-        return try index.commit(next, after: base.manifest)
+        _ = try tables.publish(staged, next, cancellation: cancellation) { [next] in
+          try run.checkMayPublish()
+          try published.set(index.commit(next, after: base.manifest))
+        }
       }
     } catch {
-      if (error as? LakeError)?.code != .ambiguous {
-        tables.discard(staged)
-        try? change.discard(from: index)
+      let code = (error as? LakeError)?.code
+      if let manifest = published.manifest {
+        guard code == .conflict else { throw error }
+        // Another run is at its tables: what they lack after it, we do.
+        try follow(IndexChange(manifest), base.open, &result)
+      } else {
+        if code != .ambiguous {
+          tables.discard(staged)
+          try? change.discard(from: index)
+        }
+        throw error
       }
-      throw error
     }
     result.bytesWritten =
       change.manifest.newBytes(since: base.manifest)
       + staged.flatMap(\.files).reduce(0) { $0 + $1.byteCount }
-    do {
-      _ = try timed("publish", &result) {
-        try tables.publish(staged, manifest, cancellation: cancellation)
-      }
-    } catch let error as LakeError where error.code == .conflict {
-      // The index is published, and another run is at its tables: what they lack after it, we do.
-      try follow(IndexChange(manifest), base.open, &result)
-    }
+  }
+
+  /// What a commit of the index has come to.
+  private final class Published: Sendable {
+    private let state = Mutex<IndexManifest?>(nil)
+
+    /// Nil where nothing was published, as far as is known.
+    var manifest: IndexManifest? { state.withLock { $0 } }
+
+    func set(_ manifest: IndexManifest) { state.withLock { $0 = manifest } }
   }
 
   /// Writes the rows that the tables lack, and meanwhile puts the index's files into the lake;
   /// nothing names any of them yet.
-  private func stage(_ change: IndexChange, _ open: OpenIndex) throws -> [IndexTables.Staged] {
+  private func stage(
+    _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
+  ) throws -> [IndexTables.Staged] {
     let works: [@Sendable () throws -> [IndexTables.Staged]] = [
-      { try tables.stage(change, open) },
+      { try tables.stage(change, open, ahead: ahead) },
       {
         try change.upload(to: index)
         return []

@@ -4,40 +4,60 @@ import Lake
 extension IndexTables {
   /// Publishes the tables, one after the other, each naming the manifest's version.
   ///
+  /// - Parameters:
+  ///   - manifest: As it is published, or as it is going to be.
+  ///   - first: Publishes the manifest, where that is still to be done. The tables are prepared
+  ///     meanwhile; none of them becomes visible before it returns, nor at all where it throws.
   /// - Returns: Whether any of them changed.
-  /// - Throws: `LakeError` `.conflict` where a table is not as it was when the rows were written.
+  /// - Throws: `LakeError` `.conflict` where a table is not as it was when the rows were written;
+  ///   before all else, what `first` throws. The staged files are dropped then.
   func publish(
-    _ staged: [Staged], _ manifest: IndexManifest, cancellation: Cancellation
+    _ staged: [Staged], _ manifest: IndexManifest, cancellation: Cancellation,
+    after first: (@Sendable () throws -> Void)? = nil
   ) throws -> Bool {
-    try publish(staged, cancellation) { try decide($0, $1, manifest) }
+    try publish(staged, cancellation, after: first) { try decide($0, $1, manifest) }
   }
 
   /// Publishes tables that follow no index: all their rows are new.
   func publishTwin(
     _ staged: [Staged], _ consumption: Consumption, cancellation: Cancellation
   ) throws {
-    _ = try publish(staged, cancellation) { staged, _ in
+    _ = try publish(staged, cancellation, after: nil) { staged, _ in
       .apply(publication(staged, version: 0, removal: .all, consumption))
     }
   }
 
   /// Prepares all tables side by side; each becomes visible once the one before it is.
   private func publish(
-    _ staged: [Staged], _ cancellation: Cancellation,
+    _ staged: [Staged], _ cancellation: Cancellation, after first: (@Sendable () throws -> Void)?,
     decide: @escaping @Sendable (Staged, Table?) throws -> Decision
   ) throws -> Bool {
     try run.renewIfDue()
-    let turns = Turns()
-    let outcomes = concurrently(Array(staged.enumerated()), limit: staged.count) { place, table in
+    let turns = Turns(of: first == nil ? 1 : 0)
+    let leading = first.map { first in
+      Job {
+        do {
+          try first()
+          turns.pass()
+        } catch {
+          turns.stop(at: 0)
+          throw error
+        }
+      }
+    }
+    let places = Array(staged.enumerated())
+    let outcomes = concurrently(places, limit: staged.count) { index, table in
+      let place = index + 1
       do {
         let outcome = try lake.publisher.publish(
           table.id, staged: table.files, run: run, rebuilds: true, cancellation: cancellation,
-          ready: { try turns.wait(for: place) }
+          ready: { try turns.wait(for: place) }, visible: { turns.pass() }
         ) { base, _ in try decide(table, base) }
+        if case .published = outcome { return true }
         // One that had nothing to do has not waited.
         try turns.wait(for: place)
         turns.pass()
-        return if case .published = outcome { true } else { false }
+        return false
       } catch {
         turns.stop(at: place)
         // A commit whose outcome is unknown may name its files.
@@ -45,6 +65,7 @@ extension IndexTables {
         throw error
       }
     }
+    try leading?.value()
     let failures = outcomes.compactMap { outcome in
       if case .failure(let error) = outcome { error } else { nil }
     }
@@ -110,8 +131,11 @@ private final class Turns: @unchecked Sendable {
   struct Stopped: Error {}
 
   private let monitor = Monitor()
-  private var next = 0
+  private var next: Int
   private var stopped = Int.max
+
+  /// - Parameter first: Whose turn it is.
+  init(of first: Int) { next = first }
 
   /// Waits until all before have passed.
   ///

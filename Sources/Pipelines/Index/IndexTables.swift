@@ -39,15 +39,19 @@ struct IndexTables {
 
   /// Writes what the tables lack of a version of the index.
   ///
-  /// - Parameter change: The version, whose new files need not be in the lake yet.
-  func stage(_ change: IndexChange, _ open: OpenIndex) throws -> [Staged] {
+  /// - Parameters:
+  ///   - change: The version, whose new files need not be in the lake yet.
+  ///   - ahead: Rows that have been written already, or are just being.
+  func stage(
+    _ change: IndexChange, _ open: OpenIndex, ahead: RowsAhead? = nil
+  ) throws -> [Staged] {
     let jobs = WordIndexSettings.tables.map(\.name)
     let results = concurrently(jobs, limit: jobs.count) { name in
       let id = TableID(model.pipeline, name)
       let table = try lake.catalog.load(id)
       return switch name {
       case "words": try words(id, table, change, open)
-      case "documents": try documents(id, table, change, open)
+      case "documents": try documents(id, table, change, open, ahead)
       default: try postings(id, table, change, open)
       }
     }
@@ -59,9 +63,11 @@ struct IndexTables {
     }
   }
 
-  func discard(_ staged: [Staged]) { try? lake.publisher.discard(staged.flatMap(\.files)) }
+  func discard(_ staged: [Staged]) { discard(staged.flatMap(\.files)) }
 
-  private func schema(_ id: TableID, _ table: Table?) throws -> Schema {
+  func discard(_ files: [DataFile]) { try? lake.publisher.discard(files) }
+
+  func schema(_ id: TableID, _ table: Table?) throws -> Schema {
     let output = model.outputs.first { $0.name == id.model }
     return try Table.schema(
       for: output?.columns ?? Schema([]), over: table, replacesAllRows: false)
@@ -121,20 +127,26 @@ struct IndexTables {
   }
 
   private func documents(
-    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
   ) throws -> Staged {
-    try parts(id, table, change) { segment in
-      let dead = try change.dead(of: segment, open)
-      return try SegmentRows.documents(
-        open.reader(segment), except: dead,
-        parts: segment.liveCount < 50_000 ? 1 : workspace.project.engine.threads)
+    try parts(id, table, change, ahead) { segment in
+      try documents(segment, change.dead(of: segment, open), open)
     }
+  }
+
+  /// The rows of a segment's documents.
+  func documents(
+    _ segment: IndexManifest.Segment, _ dead: DeadDocuments, _ open: OpenIndex
+  ) throws -> [any BatchSource] {
+    try SegmentRows.documents(
+      open.reader(segment), except: dead,
+      parts: segment.liveCount < 50_000 ? 1 : workspace.project.engine.threads)
   }
 
   private func postings(
     _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
   ) throws -> Staged {
-    try parts(id, table, change) { segment in
+    try parts(id, table, change, nil) { segment in
       try SegmentRows.postings(
         open.reader(segment), try open.wordIDs(segment),
         parts: segment.postingCount < 100_000 ? 1 : workspace.project.engine.threads)
@@ -143,7 +155,7 @@ struct IndexTables {
 
   /// Writes the rows of segments whose files the table has not.
   private func parts(
-    _ id: TableID, _ table: Table?, _ change: IndexChange,
+    _ id: TableID, _ table: Table?, _ change: IndexChange, _ ahead: RowsAhead?,
     rows: (IndexManifest.Segment) throws -> [any BatchSource]
   ) throws -> Staged {
     let segments = change.manifest.segments.filter { $0.liveCount > 0 }
@@ -151,21 +163,37 @@ struct IndexTables {
     var staged = Staged(
       id: id, schema: schema, wanted: Set(segments.map { label($0, id) }), written: [:])
     let present = Set(try table?.dataFiles().map { label(of: $0, id) } ?? [])
-    for segment in segments {
-      let label = label(segment, id)
-      guard !present.contains(label) else { continue }
+    let lacking = segments.filter { !present.contains(label($0, id)) }
+    if let ahead {
+      staged.written = try ahead.take(
+        Set(lacking.map { label($0, id) }), of: schema, discard: discard)
+    }
+    for segment in lacking where staged.written[label(segment, id)] == nil {
       do {
-        staged.written[label] = try concurrently(rows(segment), limit: 8) { source in
-          try workspace.engine.write(
-            source, into: output(schema, id, part: label), label: "\(id)",
-            cancellation: workspace.context.cancellation)
-        }.flatMap { try $0.get() }
+        staged.written[label(segment, id)] = try write(rows(segment), of: segment, schema, id)
       } catch {
         discard([staged])
         throw error
       }
     }
     return staged
+  }
+
+  /// Writes the rows of one segment.
+  func write(
+    _ rows: [any BatchSource], of segment: IndexManifest.Segment, _ schema: Schema, _ id: TableID
+  ) throws -> [DataFile] {
+    let output = output(schema, id, part: label(segment, id))
+    let results = concurrently(rows, limit: 8) { source in
+      try workspace.engine.write(
+        source, into: output, label: "\(id)", cancellation: workspace.context.cancellation)
+    }
+    do {
+      return try results.flatMap { try $0.get() }
+    } catch {
+      discard(results.flatMap { (try? $0.get()) ?? [] })
+      throw error
+    }
   }
 
   private func compute(
@@ -186,7 +214,7 @@ struct IndexTables {
 
   /// What says in a file's path whose rows it holds: of `documents`, those of a segment without its
   /// dead; of `postings`, those of the segment as it is.
-  private func label(_ segment: IndexManifest.Segment, _ id: TableID) -> String {
+  func label(_ segment: IndexManifest.Segment, _ id: TableID) -> String {
     guard id.model == "documents", let dead = segment.dead else { return segment.name }
     return String(dead.name.dropLast(".dead".count))
   }

@@ -1,0 +1,58 @@
+import Core
+import Lake
+import Synchronization
+
+/// The rows of `documents` that a batch leaves of older segments. Which these are follows from the
+/// batch's files alone: so they are written while the batch's own segment is built, and mostly by the
+/// time at which the table is staged.
+final class RowsAhead: Sendable {
+  private let job: Job<Written>
+  private let isTaken = Atomic<Bool>(false)
+
+  /// Files by the label of the segment whose rows they are.
+  private struct Written {
+    var schema: Schema
+    var files: [String: [DataFile]] = [:]
+  }
+
+  /// Starts writing.
+  init(_ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex) {
+    job = Job {
+      let id = TableID(tables.model.pipeline, "documents")
+      var written = Written(schema: try tables.schema(id, tables.lake.catalog.load(id)))
+      do {
+        for burial in burials where burial.segment.liveCount > 0 {
+          let rows = try tables.documents(burial.segment, burial.dead, open)
+          written.files[tables.label(burial.segment, id)] = try tables.write(
+            rows, of: burial.segment, written.schema, id)
+        }
+      } catch {
+        tables.discard(written.files.values.flatMap { $0 })
+        throw error
+      }
+      return written
+    }
+  }
+
+  /// Waits for the rows, and gives them away; once.
+  ///
+  /// - Parameters:
+  ///   - labels: Those that are of use; the others are dropped: of segments that were merged.
+  ///   - schema: The table's. What was written with another one is of no use.
+  func take(
+    _ labels: Set<String>, of schema: Schema, discard: ([DataFile]) -> Void
+  ) throws -> [String: [DataFile]] {
+    guard !isTaken.exchange(true, ordering: .relaxed) else { return [:] }
+    let written = try job.value()
+    let isOfUse = written.schema == schema
+    let useless = written.files.filter { !isOfUse || !labels.contains($0.key) }
+    if !useless.isEmpty { discard(useless.values.flatMap { $0 }) }
+    return written.files.filter { useless[$0.key] == nil }
+  }
+
+  /// Waits for the rows, and drops them unless they were given away.
+  func drop(_ discard: ([DataFile]) -> Void) {
+    guard !isTaken.exchange(true, ordering: .relaxed) else { return }
+    if let written = try? job.value() { discard(written.files.values.flatMap { $0 }) }
+  }
+}
