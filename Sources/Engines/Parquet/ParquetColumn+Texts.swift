@@ -6,27 +6,28 @@ extension ParquetColumn {
   /// are sorted leave little to be packed.
   static func append(
     _ slices: ArraySlice<ColumnBatch.Slice>, of bytes: [UInt8], to page: inout [UInt8],
-    _ room: inout Room
+    _ room: PageRoom
   ) -> Bounds {
     guard var least = slices.first else { return .none }
     var greatest = least
-    room.common.removeAll(keepingCapacity: true)
-    room.counts.removeAll(keepingCapacity: true)
+    // Of a text: what it has in common with the one before, and what follows that.
+    var (common, counts) = room.takeLengths()
+    defer { (room.common, room.counts) = (common, counts) }
     var total = 0
     bytes.withUnsafeBufferPointer { bytes in
       let base = address(bytes)
       var last = ColumnBatch.Slice(offset: 0, count: 0)
       for slice in slices {
         let text = base + Int(slice.offset)
-        let common = commonPrefix(
+        let shared = commonPrefix(
           text, Int(slice.count), base + Int(last.offset), Int(last.count))
-        room.common.append(Int64(common))
-        room.counts.append(Int64(Int(slice.count) - common))
-        total += Int(slice.count) - common
+        common.append(Int64(shared))
+        counts.append(Int64(Int(slice.count) - shared))
+        total += Int(slice.count) - shared
         // What comes after the one before it can only be the greatest.
         let comesAfter =
-          common < slice.count
-          && (common == last.count || text[common] > base[Int(last.offset) + common])
+          shared < slice.count
+          && (shared == last.count || text[shared] > base[Int(last.offset) + shared])
         if comesAfter {
           if isLess(greatest, slice, base) { greatest = slice }
         } else if isLess(slice, least, base) {
@@ -35,15 +36,15 @@ extension ParquetColumn {
         last = slice
       }
     }
-    ParquetEncoding.appendDeltas(room.common[...], to: &page)
-    ParquetEncoding.appendDeltas(room.counts[...], to: &page)
+    ParquetEncoding.appendDeltas(common[...], to: &page)
+    ParquetEncoding.appendDeltas(counts[...], to: &page)
     let start = page.count
     page.append(contentsOf: repeatElement(0, count: total))
     page.withUnsafeMutableBufferPointer { page in
       bytes.withUnsafeBufferPointer { bytes in
         var place = page.baseAddress! + start
         for (index, slice) in slices.enumerated() {
-          let count = Int(room.counts[index])
+          let count = Int(counts[index])
           let end = Int(slice.offset) + Int(slice.count)
           place.update(from: address(bytes) + end - count, count: count)
           place += count

@@ -20,18 +20,6 @@ struct ParquetColumn {
   private(set) var file = Bounds()
   private(set) var fileByteCount: Int64 = 0
   private(set) var fileValueCount: Int64 = 0
-  /// Memory for the next page.
-  private var room = Room()
-
-  /// What pages are made in, one after the other.
-  struct Room {
-    var page: [UInt8] = []
-    var packed: [UInt8] = []
-    /// Of texts: how much each has in common with the one before, and how much follows that.
-    var common: [Int64] = []
-    var counts: [Int64] = []
-  }
-
   enum Bounds {
     case none
     case numbers(Int64, Int64)
@@ -75,14 +63,13 @@ struct ParquetColumn {
 
   /// Adds a page.
   ///
+  /// - Parameter room: What it is made in.
   /// - Throws: `EngineError` `.failed` for a page that is too large for its format.
   mutating func append(
-    _ batch: ColumnBatch, column: Int, _ rows: Range<Int>
+    _ batch: ColumnBatch, column: Int, _ rows: Range<Int>, _ room: PageRoom
   ) throws(EngineError) {
-    var page: [UInt8] = []
-    swap(&page, &room.page)
-    page.removeAll(keepingCapacity: true)
-    defer { swap(&page, &room.page) }
+    var page = room.takePage()
+    defer { room.page = page }
     var count = rows.count
     var encoding = ParquetEncoding.plain
     switch batch.columns[column].values {
@@ -93,7 +80,7 @@ struct ParquetColumn {
       group.formUnion(ParquetColumn.bounds(values[rows]))
     case .bytes(let slices):
       ParquetEncoding.append(level: 1, count: count, to: &page)
-      group.formUnion(ParquetColumn.append(slices[rows], of: batch.bytes, to: &page, &room))
+      group.formUnion(ParquetColumn.append(slices[rows], of: batch.bytes, to: &page, room))
       encoding = .deltaByteArray
     case .int64Lists(let offsets, let elements):
       let lists = offsets[rows.lowerBound...rows.upperBound]
@@ -102,18 +89,15 @@ struct ParquetColumn {
       encoding = .deltaBinaryPacked
     default: preconditionFailure("a column that 'holds' has let through")
     }
-    try append(page, count: count, encoding)
+    try append(page, count: count, encoding, room)
   }
 
   private mutating func append(
-    _ page: [UInt8], count: Int, _ encoding: ParquetEncoding
+    _ page: [UInt8], count: Int, _ encoding: ParquetEncoding, _ room: PageRoom
   ) throws(EngineError) {
     // A level above 1 takes longer and gains little: what is packed are differences already.
-    let bound = zstdBound(page.count)
-    if room.packed.count < bound { room.packed = Array(repeating: 0, count: bound) }
-    let packedByteCount = room.packed.withUnsafeMutableBytes { packed in
-      page.withUnsafeBytes { zstdCompress($0, into: packed, level: 1) }
-    }
+    let packed = room.packed(ofAtLeast: zstdBound(page.count))
+    let packedByteCount = page.withUnsafeBytes { zstdCompress($0, into: packed, level: 1) }
     guard max(page.count, packedByteCount) <= Int(Int32.max) else {
       throw EngineError(.failed, "a page of column \(field.name) has more than 2 GiB")
     }
@@ -130,7 +114,7 @@ struct ParquetColumn {
       }
     }
     pages += header.bytes
-    pages += room.packed[..<packedByteCount]
+    pages += packed[..<packedByteCount]
     plainByteCount += Int64(header.bytes.count + page.count)
     valueCount += Int64(count)
   }

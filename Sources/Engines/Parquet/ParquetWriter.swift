@@ -18,6 +18,7 @@ final class ParquetWriter {
   let path: String
   private let schema: Schema
   private var columns: [ParquetColumn]
+  private let room = PageRoom()
   private let descriptor: Int32
   private var offset: Int64 = 0
   private var groupRowCount = 0
@@ -77,7 +78,7 @@ final class ParquetWriter {
     while first < batch.rowCount {
       let rows = first..<min(batch.rowCount, first + ParquetWriter.rowsInPage)
       for index in columns.indices {
-        try columns[index].append(batch, column: order[index], rows)
+        try columns[index].append(batch, column: order[index], rows, room)
       }
       groupRowCount += rows.count
       first = rows.upperBound
