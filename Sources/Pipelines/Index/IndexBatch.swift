@@ -224,7 +224,7 @@ struct IndexBatch {
     next.definition = ConsumedDefinition(
       fingerprint: run.unit.fingerprint, queries: try run.survey.queries(besides: run.unit.node))
     next.inputs = run.unit.inputs.positions
-    next.pending = []
+    next.pending = delta.postponed
     return next
   }
 }
