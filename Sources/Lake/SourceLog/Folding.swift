@@ -10,17 +10,25 @@ final class Folding: Sendable {
   private let folded: Mutex<PackedFiles?>
 
   init(_ files: PackedFiles) {
-    (before, changes) = (files, PackedFiles())
+    (before, changes) = (PackedFiles(), PackedFiles())
     folded = Mutex(files)
   }
 
   /// - Parameter changes: With their kinds; the last of a key wins.
   init(_ files: PackedFiles, _ changes: PackedFiles) {
-    let isAscending = (0..<max(0, changes.count - 1)).allSatisfy {
-      ByteTable.compare(changes.keys, $0, changes.keys, $0 + 1) < 0
+    // Many changes would lie there twice once they are put among the files.
+    let isWorthIt =
+      changes.count <= files.count / 4
+      && (0..<max(0, changes.count - 1)).allSatisfy {
+        ByteTable.compare(changes.keys, $0, changes.keys, $0 + 1) < 0
+      }
+    guard isWorthIt else {
+      (before, self.changes) = (PackedFiles(), PackedFiles())
+      folded = Mutex(files.folding(changes))
+      return
     }
-    (before, self.changes) = (files, isAscending ? changes : PackedFiles())
-    folded = Mutex(isAscending && changes.count > 0 ? nil : files.folding(changes))
+    (before, self.changes) = (files, changes)
+    folded = Mutex(changes.count > 0 ? nil : files)
   }
 
   /// All of them, in the order of their keys.
