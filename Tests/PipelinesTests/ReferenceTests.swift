@@ -93,14 +93,18 @@ struct ReferenceTests {
 }
 
 extension TestProject {
-  /// Makes all files below a folder older.
+  /// Makes all files below a folder older, to the second: Foundation rounds a time just before the
+  /// next one to a million microseconds, which the system refuses.
   fileprivate func age(_ path: String, by seconds: Double) throws {
     let folder = self.folder.appending(path: path).path()
     for case let name as String in FileManager.default.enumerator(atPath: folder)! {
       let file = folder + "/" + name
       let time = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
       try FileManager.default.setAttributes(
-        [.modificationDate: time!.addingTimeInterval(-seconds)], ofItemAtPath: file)
+        [
+          .modificationDate: Date(
+            timeIntervalSince1970: (time!.timeIntervalSince1970 - seconds).rounded(.down))
+        ], ofItemAtPath: file)
     }
   }
 }
