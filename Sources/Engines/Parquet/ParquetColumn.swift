@@ -20,6 +20,7 @@ struct ParquetColumn {
   private(set) var file = Bounds()
   private(set) var fileByteCount: Int64 = 0
   private(set) var fileValueCount: Int64 = 0
+
   enum Bounds {
     case none
     case numbers(Int64, Int64)
