@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Work that goes on on a thread of its own until its outcome is asked for.
 public final class Job<Value: Sendable>: @unchecked Sendable {
   // Unchecked: what varies is guarded by the monitor.
@@ -12,14 +6,14 @@ public final class Job<Value: Sendable>: @unchecked Sendable {
 
   /// Starts the work.
   public init(_ body: @escaping @Sendable () throws -> Value) {
-    let thread = startThread { [self] in
-      let outcome = Result { try body() }
-      monitor.withLock {
-        self.outcome = outcome
-        monitor.wakeAll()
-      }
-    }
-    pthread_detach(thread)
+    Worker.run(
+      { [self] in
+        let outcome = Result { try body() }
+        monitor.withLock {
+          self.outcome = outcome
+          monitor.wakeAll()
+        }
+      }, done: {})
   }
 
   /// Waits for the end. May be called more than once.

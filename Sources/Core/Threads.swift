@@ -36,12 +36,17 @@ private struct Places<Value>: @unchecked Sendable {
   let start: UnsafeMutablePointer<Value>
 }
 
-/// Runs `body` once on each of `count` threads, passing 0, 1, …, and waits for all.
+/// Runs `body` once on each of `count` threads, of which the caller's is one, passing 0, 1, …, and
+/// waits for all.
 public func onThreads(count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-  withoutActuallyEscaping(body) { body in
-    let threads = (0..<count).map { index in startThread { body(index) } }
-    for thread in threads { pthread_join(thread, nil) }
+  guard count > 1 else {
+    if count == 1 { body(0) }
+    return
   }
+  let others = Latch(count - 1)
+  for index in 1..<count { Worker.run({ body(index) }, done: { others.countDown() }) }
+  body(0)
+  others.wait()
 }
 
 /// Starts a thread with an 8 MiB stack. The caller joins or detaches it.

@@ -38,6 +38,38 @@ struct ThreadTests {
     #expect(concurrently([Int](), limit: 4) { $0 }.isEmpty)
   }
 
+  @Test("each has a thread of its own, however many there are, in calls inside of calls, too")
+  func own() {
+    for _ in 0..<3 {
+      let gate = Monitor()
+      let arrived = Counter()
+      let results = concurrently([0, 1], limit: 2) { _ in
+        onThreads(count: 20) { _ in
+          // Would wait for ever if one of the forty were to wait for another's thread.
+          gate.withLock {
+            if arrived.value.add(1, ordering: .relaxed).newValue == 40 { gate.wakeAll() }
+            while arrived.value.load(ordering: .relaxed) < 40 { gate.wait() }
+          }
+        }
+      }
+      #expect(results.count == 2 && arrived.value.load(ordering: .relaxed) == 40)
+    }
+  }
+
+  @Test("a thread that waits for more has let go of what it did")
+  func letsGo() {
+    for _ in 0..<100 {
+      weak var seen: Counter?
+      do {
+        let counter = Counter()
+        seen = counter
+        onThreads(count: 3) { _ in counter.value.add(1, ordering: .relaxed) }
+        #expect(counter.value.load(ordering: .relaxed) == 3)
+      }
+      #expect(seen == nil)
+    }
+  }
+
   @Test("a job goes on by itself, and gives what came of it to all who ask")
   func job() throws {
     let gate = Monitor()
