@@ -39,6 +39,12 @@ public struct LendingStore: Store {
     try store(for: key).put(key, body, condition)
   }
 
+  public func put(
+    _ key: String, _ body: Body, _ condition: PutCondition, ready: () throws -> Void
+  ) throws -> Object {
+    try store(for: key).put(key, body, condition, ready: ready)
+  }
+
   public func putFleeting(
     _ key: String, _ body: Body, _ condition: PutCondition
   ) throws -> Object {

@@ -72,6 +72,12 @@ public protocol Store: Sendable {
   /// - Throws: `StoreError` `.conditionFailed` when `condition` does not hold.
   func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object
 
+  /// Writes a whole object, in turn with others: calls `ready` when as much of it is done as can be
+  /// without anyone seeing it. What that throws ends the put, and nothing was put.
+  func put(
+    _ key: String, _ body: Body, _ condition: PutCondition, ready: () throws -> Void
+  ) throws -> Object
+
   /// Writes an object that says something about a living process, such as a claim: whether it is
   /// there after a crash of the machine, and with which bytes, is of no interest to anyone. To be
   /// read in the same way otherwise. Other objects do not share its folder.
@@ -93,6 +99,14 @@ public protocol Store: Sendable {
 
 extension Store {
   public func checksum(of object: Object) throws -> ObjectChecksum? { nil }
+
+  /// Stores beyond a network get an object with the request that makes it visible.
+  public func put(
+    _ key: String, _ body: Body, _ condition: PutCondition, ready: () throws -> Void
+  ) throws -> Object {
+    try ready()
+    return try put(key, body, condition)
+  }
 
   /// As any other: stores beyond a network have no less to give.
   public func putFleeting(

@@ -49,6 +49,28 @@ struct StoreContractTests {
     try store.put(new: [])
   }
 
+  @Test("what is put in turn is not seen before it, nor if that fails", arguments: StoreKind.all)
+  func inTurn(_ kind: StoreKind) throws {
+    struct Stopped: Error {}
+    let store = try kind.store()
+    var seen: [String] = []
+    _ = try store.put("turns/a", .bytes(Array("a".utf8)), .absent) {
+      seen = try store.objects(below: "").map(\.key)
+    }
+    #expect(seen == [])
+    #expect(try store.text("turns/a") == "a")
+    #expect(throws: Stopped.self) {
+      try store.put("turns/b", .bytes(Array("b".utf8)), .absent) { throw Stopped() }
+    }
+    var isReady = false
+    expectFailure(.conditionFailed) {
+      try store.put("turns/a", .bytes(Array("c".utf8)), .absent) { isReady = true }
+    }
+    #expect(isReady)
+    #expect(try store.objects(below: "").map(\.key) == ["turns/a"])
+    #expect(try store.text("turns/a") == "a")
+  }
+
   @Test(
     "what is fleeting is found like all else, and keeps to conditions", arguments: StoreKind.all)
   func fleeting(_ kind: StoreKind) throws {

@@ -13,7 +13,17 @@ extension LocalStore {
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
     let path = try path(of: key)
     return try counter.around("put", key) {
-      try write(key, to: path, body, condition, isDurable: isDurable)
+      try write(key, to: path, body, condition, isDurable: isDurable, ready: {})
+    }
+  }
+
+  /// Calls `ready` with the file on the disk under its temporary name.
+  public func put(
+    _ key: String, _ body: Body, _ condition: PutCondition, ready: () throws -> Void
+  ) throws -> Object {
+    let path = try path(of: key)
+    return try counter.around("put", key) {
+      try write(key, to: path, body, condition, isDurable: isDurable, ready: ready)
     }
   }
 
@@ -23,12 +33,13 @@ extension LocalStore {
   ) throws -> Object {
     let path = try path(of: key)
     return try counter.around("put", key) {
-      try write(key, to: path, body, condition, isDurable: false)
+      try write(key, to: path, body, condition, isDurable: false, ready: {})
     }
   }
 
   private func write(
-    _ key: String, to path: String, _ body: Body, _ condition: PutCondition, isDurable: Bool
+    _ key: String, to path: String, _ body: Body, _ condition: PutCondition, isDurable: Bool,
+    ready: () throws -> Void
   ) throws -> Object {
     do {
       let source = try BodySource(body)
@@ -37,13 +48,14 @@ extension LocalStore {
       let staged = try stage(in: folder, isDurable: isDurable)
       try staged.fill(from: source)
       if isDurable { try staged.file.synchronize() }
+      try ready()
       switch condition {
       case .absent: try link(staged, to: path)
       case .always: try replace(path, with: staged, matching: nil, isDurable: isDurable)
       case .matches(let version):
         try replace(path, with: staged, matching: version, isDurable: isDurable)
       }
-      if isDurable { try OpenFile(folder, O_RDONLY | O_DIRECTORY).synchronize() }
+      if isDurable { try FolderSync.shared.synchronize(folder) }
       return try staged.file.status().object(key)
     } catch let error as Errno {
       throw StoreError.system(error.number, doing: "write this file", path: path)
@@ -115,7 +127,7 @@ extension LocalStore {
         default: throw Errno(errno)
         }
       }
-      if isDurable { try? OpenFile(parent(of: folder), O_RDONLY | O_DIRECTORY).synchronize() }
+      if isDurable { try? FolderSync.shared.synchronize(parent(of: folder)) }
     } catch let error as Errno {
       throw StoreError.system(error.number, doing: "make this folder", path: folder)
     }
