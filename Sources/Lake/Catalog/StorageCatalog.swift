@@ -62,13 +62,10 @@ public struct StorageCatalog: Catalog {
     _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void,
     visible: () -> Void
   ) throws -> Table {
-    if let base, clock.now() > base.loaded.adding(seconds: StorageCatalog.baseLifetimeSeconds) {
-      guard try load(id)?.version == base.version else { throw conflict(id) }
-    }
+    try expectFresh(base, id)
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
     do {
       try builder.writeFiles()
-      try ready()
     } catch {
       try? store.delete(builder.written)
       throw error
@@ -76,10 +73,19 @@ public struct StorageCatalog: Catalog {
     let version = (base?.version ?? 0) + 1
     let bytes = Array(builder.metadata.json.description.utf8)
     let outcome: Outcome
+    var isReady = false
     do {
-      _ = try store.put(LakeLayout.metadata(id, version: version), .bytes(bytes), .absent)
+      _ = try store.put(LakeLayout.metadata(id, version: version), .bytes(bytes), .absent) {
+        try ready()
+        try expectFresh(base, id)
+        isReady = true
+      }
       outcome = .ours
     } catch {
+      guard isReady else {
+        try? store.delete(builder.written)
+        throw error
+      }
       outcome = try findOut(id, version, snapshotID: builder.snapshotID, after: error)
     }
     if outcome == .others {
@@ -104,6 +110,14 @@ public struct StorageCatalog: Catalog {
     // The rows are published whatever becomes of the hint; the next run mends it.
     try? repair(table)
     return table
+  }
+
+  /// A version that was read long ago may have been used up and cleared away since (rule 20).
+  private func expectFresh(_ base: Table?, _ id: TableID) throws {
+    guard let base,
+      clock.now() > base.loaded.adding(seconds: StorageCatalog.baseLifetimeSeconds)
+    else { return }
+    guard try load(id)?.version == base.version else { throw conflict(id) }
   }
 
   /// The metadata files are the catalog, and go with the table's other files.
