@@ -203,6 +203,7 @@ public struct LogState: Sendable {
 
   /// The state after further batches. Its files are put together when they are asked for.
   public func applying(_ batches: [SourceBatch], definition: String) -> LogState {
+    guard let last = batches.last else { return self }
     var changes = PackedFiles()
     for batch in batches {
       for change in batch.changes {
@@ -212,10 +213,8 @@ public struct LogState: Sendable {
     }
     var state = self
     state.folding = Folding(packed, changes)
-    if let last = batches.last {
-      state.number = last.number
-      state.definition = definition
-    }
+    state.number = last.number
+    state.definition = definition
     return state
   }
 }

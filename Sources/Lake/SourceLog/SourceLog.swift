@@ -50,6 +50,8 @@ public struct SourceLog: Sendable {
 
   // MARK: - Reading
 
+  private static let readAtOnce = 4
+
   /// The state at the log's head: one listing, the newest checkpoint, and the entries after it.
   ///
   /// - Throws: `LakeError` `.damaged`, `.missing` when an entry is gone, `.unsupported`.
@@ -65,11 +67,20 @@ public struct SourceLog: Sendable {
     }
     var state = checkpoint > 0 ? try readCheckpoint(checkpoint) : .empty
     var tail = PackedFiles()
-    if head > state.number {
-      for number in state.number + 1...head {
-        state.definition = try readEntry(number, into: &tail).definition
+    while state.number < head {
+      // A few at a time, each of which waits for the store and is taken apart by itself.
+      let numbers = Array((state.number + 1...head).prefix(SourceLog.readAtOnce))
+      let entries = concurrently(numbers, limit: numbers.count) { number in
+        var files = PackedFiles()
+        return (definition: try readEntry(number, into: &files).definition, files: files)
       }
-      state.number = head
+      for entry in entries {
+        let (definition, files) = try entry.get()
+        tail.append(0..<files.count, of: files)
+        tail.kinds += files.kinds
+        state.definition = definition
+      }
+      state.number = numbers.last!
     }
     return LogState(
       number: state.number, definition: state.definition, packed: state.packed.folding(tail),
