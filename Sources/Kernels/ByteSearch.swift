@@ -13,7 +13,7 @@
 }
 
 /// The eight bytes at `text + index`, the first in the lowest place.
-@inlinable func loadWord(_ text: UnsafePointer<UInt8>, _ index: Int) -> UInt64 {
+@inlinable public func loadWord(_ text: UnsafePointer<UInt8>, _ index: Int) -> UInt64 {
   UInt64(littleEndian: UnsafeRawPointer(text + index).loadUnaligned(as: UInt64.self))
 }
 

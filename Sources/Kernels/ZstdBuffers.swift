@@ -16,15 +16,23 @@ public func zstdBound(_ byteCount: Int) -> Int { ZSTD_compressBound(byteCount) }
 /// Packs a whole buffer as one zstd frame with its length and a checksum, into memory that there is
 /// already.
 ///
-/// - Parameter out: At least as long as the input's bound.
+/// - Parameters:
+///   - out: At least as long as the input's bound.
+///   - stride: At level 1, by how many bytes the search for what has been there before goes on where
+///     nothing was found; 0 for what the library takes. For bytes of which little repeats.
 /// - Returns: How many bytes it has become.
 public func zstdCompress(
-  _ bytes: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, level: Int32 = 3
+  _ bytes: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, level: Int32 = 3,
+  stride: Int32 = 0
 ) -> Int {
   let context = ZstdContexts.packing.take { ZSTD_createCCtx() }
   defer { ZstdContexts.packing.giveBack(context) { _ = ZSTD_freeCCtx($0) } }
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
   ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+  ZSTD_CCtx_setParameter(context, ZSTD_c_targetLength, stride)
+  // The library takes a stride for a sign that bytes should not even get shorter codes. By its other
+  // name this is `ZSTD_c_literalCompressionMode`; 1 is "always".
+  ZSTD_CCtx_setParameter(context, ZSTD_c_experimentalParam5, stride > 0 ? 1 : 0)
   let status = ZSTD_compress2(
     context, out.baseAddress, out.count, bytes.baseAddress, bytes.count)
   // The bound suffices for any input; what is left is a broken library.

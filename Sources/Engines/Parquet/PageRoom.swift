@@ -17,13 +17,14 @@ final class PageRoom {
     return taken
   }
 
-  /// Two empty lists of lengths, likewise.
-  func takeLengths() -> ([Int64], [Int64]) {
+  /// Two lists of so many lengths or more, likewise. What they hold makes no sense.
+  func takeLengths(_ count: Int) -> ([Int64], [Int64]) {
     var taken: ([Int64], [Int64]) = ([], [])
     swap(&taken.0, &common)
     swap(&taken.1, &counts)
-    taken.0.removeAll(keepingCapacity: true)
-    taken.1.removeAll(keepingCapacity: true)
+    if taken.0.count < count {
+      taken = ([Int64](repeating: 0, count: count), [Int64](repeating: 0, count: count))
+    }
     return taken
   }
 

@@ -11,33 +11,37 @@ extension ParquetColumn {
     guard var least = slices.first else { return .none }
     var greatest = least
     // Of a text: what it has in common with the one before, and what follows that.
-    var (common, counts) = room.takeLengths()
+    var (common, counts) = room.takeLengths(slices.count)
     defer { (room.common, room.counts) = (common, counts) }
     var total = 0
     bytes.withUnsafeBufferPointer { bytes in
       let base = address(bytes)
       var last = ColumnBatch.Slice(offset: 0, count: 0)
-      for slice in slices {
-        let text = base + Int(slice.offset)
-        let shared = commonPrefix(
-          text, Int(slice.count), base + Int(last.offset), Int(last.count))
-        common.append(Int64(shared))
-        counts.append(Int64(Int(slice.count) - shared))
-        total += Int(slice.count) - shared
-        // What comes after the one before it can only be the greatest.
-        let comesAfter =
-          shared < slice.count
-          && (shared == last.count || text[shared] > base[Int(last.offset) + shared])
-        if comesAfter {
-          if isLess(greatest, slice, base) { greatest = slice }
-        } else if isLess(slice, least, base) {
-          least = slice
+      common.withUnsafeMutableBufferPointer { common in
+        counts.withUnsafeMutableBufferPointer { counts in
+          for (index, slice) in slices.enumerated() {
+            let text = base + Int(slice.offset)
+            let shared = commonPrefix(
+              text, Int(slice.count), base + Int(last.offset), Int(last.count))
+            common[index] = Int64(shared)
+            counts[index] = Int64(Int(slice.count) - shared)
+            total += Int(slice.count) - shared
+            // What comes after the one before it can only be the greatest.
+            let comesAfter =
+              shared < slice.count
+              && (shared == last.count || text[shared] > base[Int(last.offset) + shared])
+            if comesAfter {
+              if isLess(greatest, slice, base) { greatest = slice }
+            } else if isLess(slice, least, base) {
+              least = slice
+            }
+            last = slice
+          }
         }
-        last = slice
       }
     }
-    ParquetEncoding.appendDeltas(common[...], to: &page)
-    ParquetEncoding.appendDeltas(counts[...], to: &page)
+    ParquetEncoding.appendDeltas(common[..<slices.count], to: &page)
+    ParquetEncoding.appendDeltas(counts[..<slices.count], to: &page)
     let start = page.count
     page.append(contentsOf: repeatElement(0, count: total))
     page.withUnsafeMutableBufferPointer { page in

@@ -15,6 +15,8 @@ struct ParquetColumn {
   private(set) var pages: [UInt8] = []
   private(set) var plainByteCount: Int64 = 0
   private(set) var valueCount: Int64 = 0
+  /// Whether the pages of the row group are packed, which the first of them decides.
+  private var isPacked = true
   private var group = Bounds()
   /// Of the file: what its manifest entry is made of.
   private(set) var file = Bounds()
@@ -96,9 +98,19 @@ struct ParquetColumn {
   private mutating func append(
     _ page: [UInt8], count: Int, _ encoding: ParquetEncoding, _ room: PageRoom
   ) throws(EngineError) {
-    // A level above 1 takes longer and gains little: what is packed are differences already.
+    // A level above 1 takes longer and gains little: what is packed are differences already, and
+    // few of their bytes begin a run that repeats.
     let packed = room.packed(ofAtLeast: zstdBound(page.count))
-    let packedByteCount = page.withUnsafeBytes { zstdCompress($0, into: packed, level: 1) }
+    var packedByteCount = page.count
+    if isPacked {
+      packedByteCount = page.withUnsafeBytes {
+        zstdCompress($0, into: packed, level: 1, stride: 4)
+      }
+      // Numbers as they come are no shorter for it.
+      if pages.isEmpty && packedByteCount > page.count / 32 * 31 {
+        (isPacked, packedByteCount) = (false, page.count)
+      }
+    }
     guard max(page.count, packedByteCount) <= Int(Int32.max) else {
       throw EngineError(.failed, "a page of column \(field.name) has more than 2 GiB")
     }
@@ -115,7 +127,7 @@ struct ParquetColumn {
       }
     }
     pages += header.bytes
-    pages += packed[..<packedByteCount]
+    if isPacked { pages += packed[..<packedByteCount] } else { pages += page }
     plainByteCount += Int64(header.bytes.count + page.count)
     valueCount += Int64(count)
   }
@@ -142,7 +154,7 @@ struct ParquetColumn {
       let values: ParquetEncoding = kind == .text ? .deltaByteArray : .deltaBinaryPacked
       $0.integers(2, [ParquetEncoding.rle.rawValue, values.rawValue])
       $0.texts(3, kind == .numbers ? [field.name, "list", "element"] : [field.name])
-      $0.int32(4, 6)
+      $0.int32(4, isPacked ? 6 : 0)
       $0.int64(5, valueCount)
       $0.int64(6, plainByteCount)
       $0.int64(7, Int64(pages.count))
@@ -223,7 +235,7 @@ struct ParquetColumn {
     fileValueCount += valueCount
     group = .none
     pages.removeAll(keepingCapacity: true)
-    (plainByteCount, valueCount) = (0, 0)
+    (plainByteCount, valueCount, isPacked) = (0, 0, true)
   }
 
   /// What a manifest says of the column, by field ID.
