@@ -22,6 +22,8 @@ extension Failure.Code where Domain == OperatorDomain {
   public static var badQuery: Self { .init(rawValue: "badQuery") }
   /// Two documents have the same ID.
   public static var duplicate: Self { .init(rawValue: "duplicate") }
+  /// A document is of another file than was taken for granted.
+  public static var otherName: Self { .init(rawValue: "otherName") }
 }
 
 /// Advice for a name that is not there.

@@ -48,7 +48,8 @@ struct IndexSearchTests {
     for (step, size) in sizes.enumerated() {
       let collection = TextCollection.random(size, seed: seed + UInt64(step))
       for index in segments.indices {
-        segments[index].dead = segments[index].dead.union(DeadDocuments(collection.texts.keys))
+        segments[index].dead = segments[index].dead.union(
+          DeadDocuments(Array(collection.texts.keys)))
       }
       live.texts.merge(collection.texts) { $1 }
       let killed = collection.texts.keys.filter { $0 % 11 == 0 }

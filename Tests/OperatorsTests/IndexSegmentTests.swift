@@ -343,7 +343,7 @@ struct IndexSegmentTests {
       }
       // What comes later is alive, and one in five of the last.
       for index in inputs.indices {
-        inputs[index].dead = inputs[index].dead.union(DeadDocuments(collection.texts.keys))
+        inputs[index].dead = inputs[index].dead.union(DeadDocuments(Array(collection.texts.keys)))
       }
       for (id, text) in collection.texts { live[id] = text }
       let killed = collection.texts.keys.filter { $0 % 5 == 0 }
@@ -444,6 +444,18 @@ struct IndexSegmentTests {
             .string("v\(id % 3)"), .integer(Int64(text.split(separator: " ").count)), .integer(5),
           ]
         })
+    // What the dead are taken to be called is what they must be called.
+    let names = Dictionary(uniqueKeysWithValues: dead.ids.map { ($0, TextCollection.key($0)) })
+    #expect(
+      try SegmentRows.documents(b, except: dead, named: names, parts: parts).flatMap(rows).count
+        == documents.count)
+    var wrong = names
+    wrong[try #require(dead.ids.last)] = "another"
+    #expect {
+      try SegmentRows.documents(b, except: dead, named: wrong, parts: parts).flatMap(rows)
+    } throws: {
+      ($0 as? OperatorError)?.code == .otherName
+    }
     var expected: [[Value]] = []
     for (word, documents) in second.postings {
       let live = documents.keys.filter { !dead.contains($0) }.sorted()

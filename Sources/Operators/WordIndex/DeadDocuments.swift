@@ -12,7 +12,7 @@ public struct DeadDocuments: Sendable, Hashable {
   /// None.
   public init() { ids = [] }
 
-  public init(_ ids: some Sequence<UInt32>) {
+  public init(_ ids: [UInt32]) {
     var last: UInt32?
     self.ids = ids.sorted().filter { id in
       defer { last = id }

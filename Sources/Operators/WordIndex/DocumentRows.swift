@@ -5,13 +5,25 @@ import Synchronization
 /// The documents of a segment as rows of a table, in the order of their files' keys.
 final class DocumentRows: Sendable {
   private let reader: SegmentReader
-  private let dead: DeadDocuments
+  /// Of each document in the order of IDs; empty where none is.
+  private let isDead: [Bool]
+  /// Of some of the dead, by their places in the order of IDs, the keys that they must have.
+  private let names: [Int: String]
   private let ids: VerifiedColumn
   private let tokens: VerifiedColumn
 
-  init(_ reader: SegmentReader, _ dead: DeadDocuments) throws {
+  init(_ reader: SegmentReader, _ dead: DeadDocuments, _ names: [UInt32: String]) throws {
     self.reader = reader
-    self.dead = dead
+    var isDead = [Bool](repeating: false, count: dead.count > 0 ? reader.summary.documentCount : 0)
+    var named: [Int: String] = [:]
+    named.reserveCapacity(names.count)
+    for id in dead.ids {
+      guard let ordinal = try reader.ordinal(ofID: id) else { continue }
+      isDead[ordinal] = true
+      if let name = names[id] { named[ordinal] = name }
+    }
+    self.isDead = isDead
+    self.names = named
     // Documents are asked for in another order than these lie in.
     ids = try VerifiedColumn(reader.ids)
     tokens = try VerifiedColumn(reader.tokens)
@@ -29,63 +41,114 @@ final class DocumentRows: Sendable {
       SegmentRows.bigint("doc_id"), SegmentRows.string("file"), SegmentRows.bigint("size"),
       SegmentRows.string("version"), SegmentRows.bigint("tokens"), SegmentRows.bigint("segment"),
     ])
-    let left = Mutex(range)
+    let left = Mutex((blocks: range, rows: Rows?.none))
     let total = range.count * SegmentFrame.documentsInBlock
     return RowStream(schema, total: Int64(total)) { [self] limit in
-      var rows = Rows(capacity: limit + SegmentFrame.documentsInBlock)
-      while rows.count < limit, let block = left.withLock({ $0.popFirst() }) {
-        try reader.forEachDocument(inBlock: block) { entry in
-          let id = UInt32(truncatingIfNeeded: ids[entry.ordinal] + Int64(entry.ordinal))
-          guard !dead.contains(id) else { return }
-          rows.append(entry, id: id, tokens: tokens[entry.ordinal])
+      try left.withLock { left in
+        let rows = left.rows ?? Rows(capacity: limit + SegmentFrame.documentsInBlock)
+        left.rows = rows
+        rows.removeAll()
+        while rows.count < limit, let block = left.blocks.popFirst() {
+          try reader.forEachDocument(inBlock: block) { entry in
+            guard isDead.isEmpty || !isDead[entry.ordinal] else { return try expect(entry) }
+            rows.append(
+              entry, id: ids[entry.ordinal] + Int64(entry.ordinal), tokens: tokens[entry.ordinal])
+          }
         }
+        return rows.batch(segment: reader.summary.sequence)
       }
-      return rows.batch(segment: reader.summary.sequence)
     }
   }
 
-  /// The rows of a batch while it is made.
-  private struct Rows {
-    private var ids: [Int64] = []
-    private var sizes: [Int64] = []
-    private var tokens: [Int64] = []
-    private var files: [ColumnBatch.Slice] = []
-    private var versions: [ColumnBatch.Slice] = []
-    private var bytes: [UInt8] = []
+  private func expect(_ entry: SegmentReader.DocumentView) throws {
+    guard var name = names[entry.ordinal] else { return }
+    guard !name.withUTF8({ $0.elementsEqual(entry.key) }) else { return }
+    throw OperatorError(
+      .otherName,
+      "a document's file is '\(String(decoding: entry.key, as: UTF8.self))', not '\(name)'",
+      at: Place(file: reader.bytes.name))
+  }
 
+  /// The rows of a batch while it is made; those of the next are made in the same memory.
+  private final class Rows {
+    private struct Row {
+      var id: Int64
+      var size: Int64
+      var tokens: Int64
+      var file: ColumnBatch.Slice
+      var version: ColumnBatch.Slice
+    }
+
+    private let rows: UnsafeMutablePointer<Row>
+    private(set) var count = 0
+    private var bytes: UnsafeMutablePointer<UInt8>
+    private var byteCount = 0
+    private var byteCapacity: Int
+
+    /// - Parameter capacity: The most rows.
     init(capacity: Int) {
-      ids.reserveCapacity(capacity)
-      sizes.reserveCapacity(capacity)
-      tokens.reserveCapacity(capacity)
-      files.reserveCapacity(capacity)
-      versions.reserveCapacity(capacity)
+      rows = .allocate(capacity: capacity)
       // Of a path and a version of this machine; others make it grow.
-      bytes.reserveCapacity(96 * capacity)
+      byteCapacity = 96 * capacity
+      bytes = .allocate(capacity: byteCapacity)
     }
 
-    var count: Int { ids.count }
-
-    mutating func append(_ entry: SegmentReader.DocumentView, id: UInt32, tokens count: Int64) {
-      ids.append(Int64(id))
-      sizes.append(entry.size)
-      tokens.append(count)
-      files.append(slice(entry.key))
-      versions.append(slice(entry.version))
+    deinit {
+      rows.deallocate()
+      bytes.deallocate()
     }
 
-    private mutating func slice(_ text: UnsafeBufferPointer<UInt8>) -> ColumnBatch.Slice {
-      defer { bytes.append(contentsOf: text) }
-      return .init(offset: UInt32(bytes.count), count: UInt32(text.count))
+    func removeAll() { (count, byteCount) = (0, 0) }
+
+    @inline(__always)
+    func append(_ entry: SegmentReader.DocumentView, id: Int64, tokens: Int64) {
+      reserve(entry.key.count + entry.version.count)
+      (rows + count).initialize(
+        to: Row(
+          id: id, size: entry.size, tokens: tokens, file: slice(entry.key),
+          version: slice(entry.version)))
+      count &+= 1
+    }
+
+    @inline(__always)
+    private func slice(_ text: UnsafeBufferPointer<UInt8>) -> ColumnBatch.Slice {
+      (bytes + byteCount).update(from: text.start, count: text.count)
+      defer { byteCount &+= text.count }
+      return .init(offset: UInt32(byteCount), count: UInt32(text.count))
+    }
+
+    @inline(__always)
+    private func reserve(_ more: Int) {
+      if byteCount &+ more > byteCapacity { grow(more) }
+    }
+
+    private func grow(_ more: Int) {
+      byteCapacity = max(2 * byteCapacity, byteCount + more)
+      let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: byteCapacity)
+      larger.update(from: bytes, count: byteCount)
+      bytes.deallocate()
+      bytes = larger
     }
 
     func batch(segment: Int64) -> ColumnBatch {
       ColumnBatch(
-        rowCount: ids.count,
+        rowCount: count,
         columns: [
-          .init(values: .int64(ids)), .init(values: .bytes(files)), .init(values: .int64(sizes)),
-          .init(values: .bytes(versions)), .init(values: .int64(tokens)),
-          .init(values: .int64([Int64](repeating: segment, count: ids.count))),
-        ], bytes: bytes)
+          .init(values: .int64(column { $0.id })), .init(values: .bytes(column { $0.file })),
+          .init(values: .int64(column { $0.size })), .init(values: .bytes(column { $0.version })),
+          .init(values: .int64(column { $0.tokens })),
+          .init(values: .int64([Int64](repeating: segment, count: count))),
+        ], bytes: Array(UnsafeBufferPointer(start: bytes, count: byteCount)))
+    }
+
+    @inline(__always)
+    private func column<Value>(_ value: (Row) -> Value) -> [Value] {
+      [Value](unsafeUninitializedCapacity: count) { values, valueCount in
+        for index in 0..<count {
+          (values.baseAddress.unsafelyUnwrapped + index).initialize(to: value(rows[index]))
+        }
+        valueCount = count
+      }
     }
   }
 }

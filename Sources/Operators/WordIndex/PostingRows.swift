@@ -66,12 +66,14 @@ final class PostingRows: Sendable {
       let (words, offsets, elements) = try state.withLock { walk in
         var words: [Int64] = []
         var offsets: [UInt32] = [0]
-        let room = ListRoom(capacity: 1 << 18)
-        while words.count < limit && room.count < 1 << 18, let (local, list) = try walk.next() {
-          try room.append(list, self.documents)
-          guard room.count > Int(offsets.last!) else { continue }
-          words.append(self.ids[local])
-          offsets.append(UInt32(room.count))
+        let room = ListRoom(capacity: 1 << 16)
+        var last = 0
+        while words.count < limit && room.count < 1 << 16, try walk.next() {
+          try walk.append(to: room, self.documents)
+          guard room.count > last else { continue }
+          last = room.count
+          words.append(self.ids[walk.local])
+          offsets.append(UInt32(last))
         }
         return (words, offsets, room.elements)
       }
@@ -107,7 +109,6 @@ private final class ListRoom {
     reserve(list.documentCount)
     var place = memory + count
     try ids.withUnsafeBufferPointer { ids in
-      if list.blockCount == 0 { return try ListRoom.append(short: list, ids, at: &place) }
       try PostingCursor(list).forEachBlock { documents in
         for document in documents {
           guard Int(document) < ids.count else { throw list.damaged() }
@@ -121,24 +122,30 @@ private final class ListRoom {
   }
 
   /// Most lists are short: a cursor for each would take longer than reading it.
+  ///
+  /// - Parameter list: The bytes of one that is not long.
+  /// - Returns: False where it makes no sense.
   @inline(__always)
-  private static func append(
-    short list: PostingList, _ ids: UnsafeBufferPointer<Int64>,
-    at place: inout UnsafeMutablePointer<Int64>
-  ) throws {
-    var next = list.bytes.start
-    let end = next + list.bytes.count
+  func append(
+    short list: UnsafeBufferPointer<UInt8>, documentCount: Int, _ ids: [Int64]
+  ) -> Bool {
+    reserve(documentCount)
+    var place = memory + count
+    var next = list.start
+    let end = next + list.count
     var document = UInt32.max
-    for _ in 0..<list.documentCount {
+    for _ in 0..<documentCount {
       guard let head = readVarint(&next, end: end), head < 1 << 33,
         head & 1 == 1 || readVarint(&next, end: end) != nil
-      else { throw list.damaged() }
+      else { return false }
       document = document &+ UInt32(truncatingIfNeeded: head >> 1) &+ 1
-      guard Int(document) < ids.count else { throw list.damaged() }
+      guard Int(document) < ids.count else { return false }
       let id = ids[Int(document)]
       place.pointee = id
       place += id >= 0 ? 1 : 0
     }
+    count = place - memory
+    return true
   }
 
   private func reserve(_ more: Int) {
@@ -165,10 +172,14 @@ private struct WordWalk {
     self.range = range
   }
 
-  mutating func next() throws -> (local: Int, list: PostingList)? {
-    guard let place = range.first else { return nil }
+  /// The word at hand: its place in the segment.
+  private(set) var local = 0
+
+  /// Goes on to the next word; false at the end.
+  mutating func next() throws -> Bool {
+    guard let place = range.first else { return false }
     range.removeFirst()
-    let local = order.isEmpty ? place : Int(order[place])
+    local = order.isEmpty ? place : Int(order[place])
     let index = local / SegmentFrame.wordsInBlock
     // Backwards in a block means from its start again.
     if index != blockIndex || block!.local >= local {
@@ -180,6 +191,14 @@ private struct WordWalk {
         throw reader.bytes.damaged("a block has fewer words than it should")
       }
     }
-    return (local, try block!.list())
+    return true
+  }
+
+  /// Adds the postings of the word at hand.
+  func append(to room: ListRoom, _ ids: [Int64]) throws {
+    if block!.isLong { return try room.append(block!.list(), ids) }
+    guard room.append(short: block!.listBytes, documentCount: block!.documentCount, ids) else {
+      throw reader.bytes.damaged("a list of postings makes no sense")
+    }
   }
 }

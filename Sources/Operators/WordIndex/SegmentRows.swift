@@ -32,12 +32,16 @@ public enum SegmentRows {
   /// `doc_id`, `file`, `size`, `version`, `tokens`, `segment` of the documents that are not dead, by
   /// their files' keys.
   ///
-  /// - Parameter parts: How many streams, each with a range of keys and about as many documents as
-  ///   the others; fewer where there are few documents.
+  /// - Parameters:
+  ///   - names: Of some of the dead, by their IDs, the keys of their files. A stream throws
+  ///     `OperatorError` `.otherName` where a document has another one.
+  ///   - parts: How many streams, each with a range of keys and about as many documents as the
+  ///     others; fewer where there are few documents.
   public static func documents(
-    _ reader: SegmentReader, except dead: DeadDocuments = DeadDocuments(), parts: Int = 1
+    _ reader: SegmentReader, except dead: DeadDocuments = DeadDocuments(),
+    named names: [UInt32: String] = [:], parts: Int = 1
   ) throws -> [any BatchSource] {
-    let rows = try DocumentRows(reader, dead)
+    let rows = try DocumentRows(reader, dead, names)
     return rows.ranges(parts).map { range in rows.stream(range) }
   }
 
@@ -92,7 +96,7 @@ final class RowStream: BatchSource {
   func next() throws -> ColumnBatch? {
     if isAtEnd.load(ordering: .relaxed) { return nil }
     do {
-      let batch = try make(16_384)
+      let batch = try make(4096)
       if batch.rowCount > 0 {
         done.add(Int64(batch.rowCount), ordering: .relaxed)
         return batch

@@ -137,18 +137,21 @@ public struct WordIDs: Sendable {
     in existing: [(reader: SegmentReader, ids: WordIDs)]
   ) throws -> [Int64] {
     var lookups = try existing.map { try WordLookup($0.reader, $0.ids) }
-    var words = DictionaryScan(new, blocks: blocks)
+    var words = WordCursor(new)
     var known: [Int64] = []
     known.reserveCapacity(blocks.count * SegmentFrame.wordsInBlock)
-    while try words.next() {
-      let word = words.word
-      try word.withUnsafeBufferPointer { word in
+    for block in blocks {
+      try words.open(block)
+      // The first word of a block is stored whole, whatever the one before is.
+      var isFirst = true
+      while let word = try words.next() {
+        var id: Int64?
         for index in lookups.indices {
-          guard let id = try lookups[index].id(of: word) else { continue }
-          known.append(id)
-          return
+          lookups[index].share(isFirst ? -1 : words.common)
+          if id == nil { id = try lookups[index].id(of: word) }
         }
-        known.append(0)
+        isFirst = false
+        known.append(id ?? 0)
       }
     }
     return known

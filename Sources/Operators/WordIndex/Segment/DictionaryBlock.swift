@@ -18,7 +18,8 @@ struct DictionaryBlock {
   /// Its ID in the segment: its place among all words.
   private(set) var local: Int
   private(set) var documentCount = 0
-  private var listBytes = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+  /// Its postings, where they are not long; for as long as the block is there.
+  private(set) var listBytes = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
   private var longByteCount: Int64 = 0
   private var checksum: UInt32 = 0
 

@@ -20,19 +20,37 @@ struct DocumentWriter {
   private var inBlock = 0
   private var count = 0
   private var key: [UInt8] = []
-  private var version: [UInt8] = []
+  private var version: ExpectedVersion
+  private var versionRoom = Room(256)
+  private let format: Int64
   private var firstKey: [UInt8] = []
   private var lastFirstKey: [UInt8] = []
+
+  /// Memory for a version.
+  private final class Room {
+    let start: UnsafeMutablePointer<UInt8>
+    let count: Int
+
+    init(_ count: Int) {
+      self.count = count
+      start = .allocate(capacity: count)
+    }
+
+    deinit { start.deallocate() }
+  }
 
   /// Four bytes of memory for each document.
   ///
   /// - Parameters:
   ///   - count: How many documents there will be.
   ///   - file: Takes the blocks as they come, behind the last words; else they are kept in memory.
-  init(count: Int, file: SegmentFile? = nil) {
+  ///   - format: The segment's.
+  init(count: Int, file: SegmentFile? = nil, format: Int64 = SegmentFrame.format) {
     places = Array(repeating: 0, count: count)
     self.file = file
+    self.format = format
     start = file?.offset
+    version = ExpectedVersion(versionRoom.start)
   }
 
   /// Adds the document with the next key.
@@ -42,17 +60,37 @@ struct DocumentWriter {
     ordinal: Int, key nextKey: [UInt8], size: Int64, version nextVersion: [UInt8]
   ) throws {
     if inBlock == 0 {
-      (key, version, firstKey) = ([], [], nextKey)
+      (key, firstKey) = ([], nextKey)
+      version = ExpectedVersion(versionRoom.start)
     }
     appendSharing(nextKey, with: key, to: &block)
     appendVarint(UInt64(ordinal), to: &block)
     appendVarint(UInt64(bitPattern: size), to: &block)
-    appendSharing(nextVersion, with: version, to: &block)
-    (key, version) = (nextKey, nextVersion)
+    append(version: nextVersion, size: size)
+    key = nextKey
     places[ordinal] = UInt32(count)
     count += 1
     inBlock += 1
     if inBlock == SegmentFrame.documentsInBlock { try endBlock() }
+  }
+
+  private mutating func append(version next: [UInt8], size: Int64) {
+    let byteCount = max(next.count, version.bytes.count) + ExpectedVersion.moreByteCount
+    if byteCount > versionRoom.count {
+      let room = Room(2 * byteCount)
+      version.move(to: room.start)
+      versionRoom = room
+    }
+    version.expect(size: format >= 2 ? size : -1)
+    next.withUnsafeBufferPointer { next in
+      let expected = version.bytes
+      let common = commonPrefix(expected.start, expected.count, next.start, next.count)
+      let more = next.count - common
+      appendVarint(UInt64(common), to: &block)
+      appendVarint(UInt64(more), to: &block)
+      block += UnsafeBufferPointer(start: next.start + common, count: more)
+      version.take(next.start + common, more, after: common)
+    }
   }
 
   /// Ends the last block.
@@ -61,14 +99,15 @@ struct DocumentWriter {
   }
 
   private mutating func endBlock() throws {
-    let packed = zstdCompressed(block, level: 1)
+    // Unpacking would take longer than all else that is done with a block.
+    let stored = format >= 2 ? block : zstdCompressed(block, level: 1)
     var checksum = CRC32C()
-    packed.withUnsafeBytes { checksum.update($0) }
-    appendVarint(UInt64(packed.count), to: &index)
+    stored.withUnsafeBytes { checksum.update($0) }
+    appendVarint(UInt64(stored.count), to: &index)
     withUnsafeBytes(of: checksum.value.littleEndian) { index += $0 }
     appendSharing(firstKey, with: lastFirstKey, to: &index)
     lastFirstKey = firstKey
-    if let file { try file.write(packed) } else { blocks += packed }
+    if let file { try file.write(stored) } else { blocks += stored }
     block.removeAll(keepingCapacity: true)
     inBlock = 0
   }

@@ -97,6 +97,9 @@ extension SegmentReader {
     return found
   }
 
+  /// Whether the segment has a document of this ID.
+  public func holds(id: UInt32) throws -> Bool { try ordinal(ofID: id) != nil }
+
   /// The place of a document in the order of IDs.
   func ordinal(ofID id: UInt32) throws -> Int? {
     var (low, high) = (0, summary.documentCount)
@@ -200,22 +203,30 @@ extension SegmentReader {
   /// no memory.
   @inline(__always)
   func forEachDocument(inBlock index: Int, _ visit: (DocumentView) throws -> Void) throws {
-    let block = documentBlocks.blocks[index]
-    let part = try read(block.offset, block.byteCount, checksum: block.checksum)
-    let unpacked: [UInt8]
-    do { unpacked = try zstdUnpacked(part.bytes) } catch { throw damagedDocuments }
-    try unpacked.withUnsafeBufferPointer { unpacked in
-      // No text is longer than all of the block, of which it is made up.
-      try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * unpacked.count + 1) { room in
-        var place = unpacked.start
-        let end = place + unpacked.count
+    let part = try documents(inBlock: index)
+    defer { withExtendedLifetime(part) {} }
+    try part.bytes.withMemoryRebound(to: UInt8.self) { block in
+      // No text is longer than all of the block, of which it is made up, but for a size.
+      let capacity = 2 * block.count + ExpectedVersion.moreByteCount
+      try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { room in
+        var place = block.start
+        let end = place + block.count
         var key = SharedText(room.baseAddress!)
-        var version = SharedText(room.baseAddress! + unpacked.count)
+        var version = ExpectedVersion(room.baseAddress! + block.count)
+        var count = 0
         while place < end {
-          guard key.read(&place, end: end),
+          count += 1
+          guard count <= SegmentFrame.documentsInBlock, key.read(&place, end: end),
             let ordinal = readVarint(&place, end: end), ordinal < UInt64(summary.documentCount),
-            let size = readVarint(&place, end: end), version.read(&place, end: end)
+            let size = readVarint(&place, end: end)
           else { throw damagedDocuments }
+          version.expect(size: format >= 2 ? Int64(bitPattern: size) : -1)
+          guard let common = readVarint(&place, end: end),
+            common <= UInt64(version.bytes.count),
+            let more = readVarint(&place, end: end), more <= UInt64(end - place)
+          else { throw damagedDocuments }
+          version.take(place, Int(more), after: Int(common))
+          place += Int(more)
           try visit(
             DocumentView(
               key: key.bytes, ordinal: Int(ordinal), size: Int64(bitPattern: size),
@@ -223,6 +234,13 @@ extension SegmentReader {
         }
       }
     }
+  }
+
+  private func documents(inBlock index: Int) throws -> SegmentPart {
+    let block = documentBlocks.blocks[index]
+    let part = try read(block.offset, block.byteCount, checksum: block.checksum)
+    if format >= 2 { return part }
+    do { return SegmentPart(try zstdUnpacked(part.bytes)) } catch { throw damagedDocuments }
   }
 
   private var damagedDocuments: OperatorError {

@@ -14,6 +14,8 @@ public final class SegmentReader: Sendable {
   let tokens: PackedColumn
   /// Of each document in the order of IDs: its place in the order of keys.
   let places: PackedColumn
+  /// In format 1 blocks of documents are packed, and nothing is expected of a version.
+  let format: Int64
   /// Offsets of what was verified, where it is enough to do that once.
   private let verified = Mutex<Set<Int64>>([])
 
@@ -25,6 +27,7 @@ public final class SegmentReader: Sendable {
     self.bytes = bytes
     let footer = try Footer(bytes)
     summary = footer.summary
+    format = try footer.integer("format", bytes)
     dictionary = try DictionaryIndex(footer.section("dictionary_index", bytes), bytes, footer)
     let start = try footer.integer("documents_offset", bytes)
     documentBlocks = try BlockIndex(

@@ -7,9 +7,14 @@ final class SegmentWriter {
   let dictionary: DictionaryWriter
   private let sequence: Int64
   private let tokenizer: String
+  private let format: Int64
 
+  /// - Parameter format: An older one, for what has to read such.
   /// - Throws: `OperatorError` `.unusable`, also where the file exists.
-  init(path: String, sequence: Int64, tokenizer: String) throws {
+  init(
+    path: String, sequence: Int64, tokenizer: String, format: Int64 = SegmentFrame.format
+  ) throws {
+    self.format = format
     file = try SegmentFile(path: path)
     try file.write(SegmentFrame.magic)
     dictionary = DictionaryWriter(file)
@@ -22,7 +27,7 @@ final class SegmentWriter {
   /// - Parameter count: How many there will be.
   func documents(count: Int) throws -> DocumentWriter {
     try dictionary.finish()
-    return DocumentWriter(count: count, file: file)
+    return DocumentWriter(count: count, file: file, format: format)
   }
 
   /// Ends the segment.
@@ -44,7 +49,7 @@ final class SegmentWriter {
     ]
     let footer = JSON.object(
       [
-        .init("format", .integer(SegmentFrame.format)),
+        .init("format", .integer(format)),
         .init("tokenizer", .string(tokenizer)),
         .init("sequence", .integer(sequence)),
         .init("document_count", .integer(Int64(ids.count))),
