@@ -98,6 +98,22 @@ struct WordIndexOrderTests {
     #expect(try project.search("c") == ["1.txt"])
   }
 
+  @Test("rule 16: where the rows of one table cannot be written, those of the others do not stay")
+  func rowsFail() throws {
+    let project = try WordIndex.project()
+    for number in 1...3 { try project.put(text: "a b", "\(number).txt") }
+    // Where a folder would have to be.
+    let place = "lake/tables/wordindex/postings/data"
+    try project.write(place, "in the way")
+    let before = try files(project)
+    #expect(try project.run().status == .failed)
+    #expect(try files(project).filter { $0 != "lake.json" } == before)
+    try project.remove(place)
+    #expect(try project.run().status == .done)
+    #expect(try project.search("b") == ["1.txt", "2.txt", "3.txt"])
+    #expect(try unneeded(project) == [])
+  }
+
   @Test("rows that were written ahead of a batch that fails do not stay")
   func aheadOfFailure() throws {
     let project = try WordIndex.project()

@@ -109,6 +109,50 @@ struct WordIndexWaitingTests {
         == ["duplicate_number|texts/1.a", "duplicate_number|texts/1.md"])
   }
 
+  @Test(
+    "one that is changed and nothing else does not take the number from the file that has it",
+    arguments: [false, true])
+  func changedAlone(_ ownerIsAloneInSegment: Bool) throws {
+    let project = try Self.project("1.md")
+    if ownerIsAloneInSegment {
+      try project.put(text: "owner mended all", "1.txt")
+      try run(project)
+    }
+    try project.put(text: "md changed all", "1.md")
+    try run(project)
+    #expect(try project.search("all") == ["1.txt", "2.txt"])
+    #expect(try project.search("owner") == ["1.txt"])
+    #expect(try project.search("changed") == [])
+    #expect(
+      try project.rows("SELECT doc_id, count(*) FROM wordindex.documents GROUP BY 1 ORDER BY 1")
+        == ["1|1", "2|1"])
+    #expect(try Self.setAside(in: project) == ["duplicate_number|texts/1.md"])
+    try project.drop(text: "1.txt")
+    try run(project)
+    #expect(try project.search("changed") == ["1.md"])
+  }
+
+  @Test("one that was no text and goes does not stop those that have its number")
+  func goneWithoutNumber() throws {
+    let project = try WordIndexStormTests.project()
+    let file = "pipelines/wordindex/models/index.yaml"
+    let yaml = String(decoding: try project.read(file), as: UTF8.self)
+    try project.write(file, yaml.replacing("doc_id: auto", with: "doc_id: number"))
+    try project.put(text: "one all", "1.txt")
+    try run(project)
+    for name in ["5.bin", "5.dat"] {
+      try project.write("texts/\(name)", [0])
+      try run(project)
+    }
+    try project.put(text: "five all", "5.txt")
+    try run(project)
+    #expect(try Self.setAside(in: project) == ["binary|texts/5.bin", "binary|texts/5.dat"])
+    try project.drop(text: "5.bin")
+    try run(project)
+    #expect(try project.search("all") == ["1.txt", "5.txt"])
+    #expect(try Self.setAside(in: project) == ["binary|texts/5.dat"])
+  }
+
   @Test("of two that come together, the one that is text has the number")
   func together() throws {
     let project = try Self.project()

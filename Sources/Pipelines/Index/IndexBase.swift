@@ -9,13 +9,21 @@ struct IndexBase {
   let manifest: IndexManifest?
   let open: OpenIndex
   private let threads: Int
+  private let trustsNumbers: Bool
   private let known = Known()
 
-  /// - Parameter threads: How many look documents up.
-  init(manifest: IndexManifest?, open: OpenIndex, threads: Int) {
+  /// - Parameters:
+  ///   - threads: How many look documents up.
+  ///   - trustsNumbers: Where documents have the numbers of their files, that of a file's number is
+  ///     taken to be that file's. It nearly always is, and whoever goes through all documents anyway
+  ///     can find out at no cost.
+  init(
+    manifest: IndexManifest?, open: OpenIndex, threads: Int, trustsNumbers: Bool = false
+  ) {
     self.manifest = manifest
     self.open = open
     self.threads = threads
+    self.trustsNumbers = trustsNumbers
   }
 
   var segments: [IndexManifest.Segment] { manifest?.segments ?? [] }
@@ -26,6 +34,8 @@ struct IndexBase {
     var id: UInt32
     /// Its file's.
     var key: String
+    /// Whether that is only taken for granted.
+    var isTrusted = false
   }
 
   /// What has been looked up: a batch asks for its documents more than once, and each time nearly
@@ -46,11 +56,32 @@ struct IndexBase {
     }
     // A document's number is its file's: who numbered the files has looked them up already.
     let numbers = keys.map { DocumentNumbers.number(of: $0) }
+    if trustsNumbers { try trust(keys, numbers) }
     let found = try documents(ids: numbers.compactMap(\.self))
     var next = found.makeIterator()
     return zip(keys, numbers).map { key, number in
       guard number != nil, let found = next.next() ?? nil, found.key == key else { return nil }
       return found
+    }
+  }
+
+  /// Takes the documents of these numbers for those of these files, where no two have the same.
+  private func trust(_ keys: [String], _ numbers: [UInt32?]) throws {
+    var claims: [UInt32: Int] = [:]
+    claims.reserveCapacity(keys.count)
+    for case let number? in numbers { claims[number, default: 0] += 1 }
+    let live = try segments.indices.reversed().filter { segments[$0].liveCount > 0 }.map {
+      (index: $0, reader: try open.reader(segments[$0]), dead: try open.dead(segments[$0]))
+    }
+    try known.byID.withLock { known in
+      for case (let key, let number?) in zip(keys, numbers)
+      where claims[number] == 1 && known[number] == nil {
+        let place = try live.first {
+          try $0.reader.holds(id: number) && !$0.dead.contains(number)
+        }
+        known[number] = .some(
+          place.map { Found(segment: $0.index, id: number, key: key, isTrusted: true) })
+      }
     }
   }
 
@@ -81,7 +112,8 @@ struct IndexBase {
       let missing = found.indices.filter { found[$0] == nil }
       guard !missing.isEmpty else { break }
       let dead = try open.dead(segments[index])
-      let documents = try lookUp(open.reader(segments[index]), missing.map { keys[$0] })
+      let reader = try open.reader(segments[index])
+      let documents = try lookUp(reader, missing.map { keys[$0] })
       for (place, document) in zip(missing, documents) {
         guard let document, !dead.contains(document.id) else { continue }
         found[place] = Found(segment: index, id: document.id, key: document.key)

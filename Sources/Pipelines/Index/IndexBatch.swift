@@ -208,12 +208,13 @@ struct IndexBatch {
       }
     }
     // Also what is new: a file that is taken in again must not count twice.
-    var gone: [Int: [UInt32]] = [:]
+    var gone: [Int: (ids: [UInt32], names: [UInt32: String])] = [:]
     for case let found? in try base.documents(keys: delta.present + delta.changes.removed) {
-      gone[found.segment, default: []].append(found.id)
+      gone[found.segment, default: ([], [:])].ids.append(found.id)
+      if found.isTrusted { gone[found.segment]?.names[found.id] = found.key }
     }
-    return try gone.sorted { $0.key < $1.key }.map { index, ids in
-      try IndexChange.Burial(ids, inSegment: index, of: base)
+    return try gone.sorted { $0.key < $1.key }.map { index, gone in
+      try IndexChange.Burial(gone.ids, inSegment: index, of: base, named: gone.names)
     }
   }
 

@@ -38,11 +38,16 @@ struct IndexChange {
     private(set) var segment: IndexManifest.Segment
     /// All of its documents that are dead then.
     let dead: DeadDocuments
+    /// The keys of those, by their IDs, of which that has not been looked up yet.
+    let names: [UInt32: String]
     fileprivate let bytes: [UInt8]
 
     /// - Parameter base: The version of the index in which they still count.
-    init(_ ids: [UInt32], inSegment index: Int, of base: IndexBase) throws {
+    init(
+      _ ids: [UInt32], inSegment index: Int, of base: IndexBase, named names: [UInt32: String] = [:]
+    ) throws {
       self.index = index
+      self.names = names
       segment = base.segments[index]
       dead = try base.open.dead(segment).union(DeadDocuments(ids))
       bytes = dead.bytes
@@ -52,6 +57,19 @@ struct IndexChange {
         name: IndexStore.freshName(ofDeadIn: segment), byteCount: Int64(bytes.count),
         checksum: checksum.value)
       segment.deadCount = dead.count
+    }
+
+    /// Looks up whether the documents have the names that they were taken to have.
+    ///
+    /// - Throws: `OperatorError` `.otherName`.
+    func verify(_ open: OpenIndex) throws {
+      let found = try open.reader(segment).documents(ids: Array(names.keys))
+      for case let document? in found where names[document.id] != document.key {
+        throw OperatorError(
+          .otherName,
+          "the document \(document.id) is of the file '\(document.key)', "
+            + "not of '\(names[document.id] ?? "")'")
+      }
     }
   }
 

@@ -31,32 +31,36 @@ struct IndexMaintainer {
       try change.merge(open, run: run.id, policy: MergePolicy(), workspace)
       let tables = IndexTables(workspace: workspace, model: model, run: run)
       guard change.merged > 0 else { return }
-      let staged = try tables.stage(change, open)
+      change.manifest.version = base.version + 1
+      try run.renewIfDue()
+      let publication = tables.publication(
+        of: change, version: change.manifest.version, open, cancellation: cancellation)
+      var isCommitted = false
       do {
-        change.manifest.written = workspace.context.clock.now()
         try change.upload(to: index)
-        try run.checkMayPublish()
-        let manifest = try index.commit(change.manifest, after: base)
-        result.compactedFiles = change.merged
-        result.writtenFiles = change.manifest.segments.count - base.segments.count + change.merged
-        result.compactedBytes =
-          base.byteCount
-          - Set(base.segments)
-          .intersection(change.manifest.segments).reduce(0) { $0 + $1.file.byteCount }
-        // Where another run is at them, it or the next one finishes them.
-        do { _ = try tables.publish(staged, manifest, cancellation: cancellation) } catch let error
-          as LakeError where error.code == .conflict
-        {}
-        return
-      } catch let error as LakeError where error.code == .conflict && attempt < 20 {
-        tables.discard(staged)
-        try? change.discard(from: index)
-      } catch {
-        if (error as? LakeError)?.code != .ambiguous {
-          tables.discard(staged)
-          try? change.discard(from: index)
+        _ = try publication.staged()
+        _ = try publication.finish {
+          try run.renewIfDue()
+          change.manifest.written = workspace.context.clock.now()
+          try run.checkMayPublish()
+          _ = try index.commit(change.manifest, after: base)
+          isCommitted = true
+          result.compactedFiles = change.merged
+          result.writtenFiles =
+            change.manifest.segments.count - base.segments.count + change.merged
+          result.compactedBytes =
+            base.byteCount
+            - Set(base.segments)
+            .intersection(change.manifest.segments).reduce(0) { $0 + $1.file.byteCount }
         }
-        throw error
+        return
+      } catch {
+        publication.stop()
+        let code = (error as? LakeError)?.code
+        // Where another run is at the tables, it or the next one finishes them.
+        if isCommitted && code == .conflict { return }
+        if !isCommitted && code != .ambiguous { try? change.discard(from: index) }
+        guard code == .conflict && attempt < 20 else { throw error }
       }
     }
   }

@@ -5,7 +5,6 @@ import Lake
 import Operators
 import Project
 import Stores
-import Synchronization
 
 /// The way of a unit whose operator keeps an index: number the files of a batch, build a segment,
 /// write the tables' rows, publish the manifest, and then the tables. Made anew for every attempt.
@@ -46,47 +45,77 @@ struct IndexRun {
   // MARK: - A batch
 
   private func publish(_ batch: IndexBatch, _ result: inout UnitResult) throws {
+    let before = result
+    do {
+      // A large batch leaves no memory for rows ahead, which find out whether that was right.
+      try publish(batch, trustingNumbers: batch.hasFewFiles, &result)
+    } catch let error as OperatorError where error.code == .otherName {
+      result = before
+      try publish(batch, trustingNumbers: false, &result)
+    }
+  }
+
+  private func publish(
+    _ batch: IndexBatch, trustingNumbers: Bool, _ result: inout UnitResult
+  ) throws {
     let rejects = try RejectLog(directory: try workspace.scratchFolder())
-    var base = try base(open)
+    var base = try base(open, of: batch, trustingNumbers: trustingNumbers)
     guard try isBase(base) else {
       result.status = .alreadyPublished
       return
     }
     var burials = try batch.burials(base)
-    // A large batch leaves no memory for that.
     let ahead =
       batch.hasFewFiles && !burials.isEmpty ? RowsAhead(burials, tables, base.open) : nil
     // What a later attempt leaves is other rows.
     defer { ahead?.drop(tables.discard) }
-    let built = try batch.build(base, rejects, &result)
-    defer { built.removeScratch() }
-    try publish(rejects, of: batch, recalled: built.recalled, &result)
-    for attempt in 1... {
-      try run.renewIfDue()
-      let change = try timed("merge", &result) { try batch.change(base, built, burials) }
-      do {
-        try publish(change, base, attempt == 1 ? ahead : nil, &result)
-        result.status = .published
-        return
-      } catch let error as LakeError where error.code == .conflict && attempt < 20 {
-        // Rule 32: the loser gives its words other numbers, if the batch is still to be done.
-        base = try self.base(base.open)
-        guard try isBase(base) else {
-          result.status = .alreadyPublished
+    do {
+      let built = try batch.build(base, rejects, &result)
+      defer { built.removeScratch() }
+      var isQuarantined = false
+      for attempt in 1... {
+        try run.renewIfDue()
+        let change = try timed("merge", &result) { try batch.change(base, built, burials) }
+        do {
+          try publish(
+            change, base, attempt == 1 ? ahead : nil, isSmall: batch.hasFewFiles, &result
+          ) { result in
+            // Quarantine comes first (rule 16).
+            guard !isQuarantined else { return }
+            try publish(rejects, of: batch, recalled: built.recalled, &result)
+            isQuarantined = true
+          }
+          result.status = .published
           return
+        } catch let error as LakeError
+          where error.code == .conflict && isQuarantined && attempt < 20
+        {
+          if let unexpected = ahead?.unexpected { throw unexpected }
+          // Rule 32: the loser gives its words other numbers, if the batch is still to be done.
+          base = try self.base(base.open, of: batch, trustingNumbers: false)
+          guard try isBase(base) else {
+            result.status = .alreadyPublished
+            return
+          }
+          burials = try batch.burials(base)
         }
-        burials = try batch.burials(base)
       }
+    } catch {
+      // What went wrong may have come of taking a document for another file's.
+      if let unexpected = ahead?.unexpected { throw unexpected }
+      throw error
     }
   }
 
   /// What the index is now.
-  private func base(_ open: OpenIndex) throws -> IndexBase {
+  private func base(
+    _ open: OpenIndex, of batch: IndexBatch, trustingNumbers: Bool
+  ) throws -> IndexBase {
     IndexBase(
-      manifest: try index.newest(), open: open, threads: workspace.project.engine.threads)
+      manifest: try index.newest(), open: open, threads: workspace.project.engine.threads,
+      trustsNumbers: trustingNumbers)
   }
 
-  /// Quarantine comes first (rule 16).
   private func publish(
     _ rejects: RejectLog, of batch: IndexBatch, recalled: Set<String> = [],
     _ result: inout UnitResult
@@ -111,9 +140,10 @@ struct IndexRun {
     let twin = IndexTwin(workspace: workspace, batch: batch, model: model, run: run)
     let staged = try twin.stage(rejects, &result)
     do {
-      let audited = try timed("audit", &result) { try tables.audit(staged) }
-      result.checks = audited.flatMap { $0.outcomes.map(\.summary) }
-      for audit in audited { try audit.requirePublishable() }
+      let audits = try timed("audit", &result) { try staged.map(tables.audited) }
+        .compactMap(\.audit)
+      result.checks = audits.flatMap { $0.outcomes.map(\.summary) }
+      for audit in audits { try audit.requirePublishable() }
       try publish(rejects, of: batch, &result)
     } catch {
       tables.discard(staged)
@@ -136,76 +166,52 @@ struct IndexRun {
       advice: "run again")
   }
 
+  /// - Parameter first: Publishes what comes before the index.
   private func publish(
-    _ change: IndexChange, _ base: IndexBase, _ ahead: RowsAhead?, _ result: inout UnitResult
+    _ change: IndexChange, _ base: IndexBase, _ ahead: RowsAhead?, isSmall: Bool,
+    _ result: inout UnitResult, first: (inout UnitResult) throws -> Void
   ) throws {
-    let staged = try timed("compute", &result) {
-      progress.report(task: unit.label, step: "tables", done: 0, total: 0)
-      return try stage(change, base.open, ahead)
-    }
     var next = change.manifest
     next.version = (base.manifest?.version ?? 0) + 1
-    next.written = workspace.context.clock.now()
-    let published = Published()
+    try run.renewIfDue()
+    let publication = tables.publication(
+      of: change, version: next.version, base.open, ahead: ahead, isSmall: isSmall,
+      audits: true, cancellation: cancellation)
+    var published: IndexManifest?
     do {
-      let audited = try timed("audit", &result) { try tables.audit(staged) }
-      result.checks = audited.flatMap { $0.outcomes.map(\.summary) }
-      for audit in audited { try audit.requirePublishable() }
+      let staged = try timed("compute", &result) {
+        progress.report(task: unit.label, step: "tables", done: 0, total: 0)
+        // Meanwhile; nothing names the index's files yet.
+        try change.upload(to: index)
+        return try publication.staged()
+      }
+      try first(&result)
+      let audits = staged.compactMap(\.audit)
+      result.checks = audits.flatMap { $0.outcomes.map(\.summary) }
+      for audit in audits { try audit.requirePublishable() }
       try timed("publish", &result) {
         progress.report(task: unit.label, step: "publish", done: 0, total: 0)
-        _ = try tables.publish(staged, next, cancellation: cancellation) { [next] in
+        try run.renewIfDue()
+        next.written = workspace.context.clock.now()
+        _ = try publication.finish {
           try run.checkMayPublish()
-          try published.set(index.commit(next, after: base.manifest))
+          published = try index.commit(next, after: base.manifest)
         }
       }
+      result.bytesWritten =
+        change.manifest.newBytes(since: base.manifest)
+        + staged.flatMap(\.files).reduce(0) { $0 + $1.byteCount }
     } catch {
+      publication.stop()
       let code = (error as? LakeError)?.code
-      if let manifest = published.manifest {
-        guard code == .conflict else { throw error }
-        // Another run is at its tables: what they lack after it, we do.
-        try follow(IndexChange(manifest), base.open, &result)
-      } else {
-        if code != .ambiguous {
-          tables.discard(staged)
-          try? change.discard(from: index)
-        }
+      guard let published else {
+        if code != .ambiguous { try? change.discard(from: index) }
         throw error
       }
-    }
-    result.bytesWritten =
-      change.manifest.newBytes(since: base.manifest)
-      + staged.flatMap(\.files).reduce(0) { $0 + $1.byteCount }
-  }
-
-  /// What a commit of the index has come to.
-  private final class Published: Sendable {
-    private let state = Mutex<IndexManifest?>(nil)
-
-    /// Nil where nothing was published, as far as is known.
-    var manifest: IndexManifest? { state.withLock { $0 } }
-
-    func set(_ manifest: IndexManifest) { state.withLock { $0 = manifest } }
-  }
-
-  /// Writes the rows that the tables lack, and meanwhile puts the index's files into the lake;
-  /// nothing names any of them yet.
-  private func stage(
-    _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
-  ) throws -> [IndexTables.Staged] {
-    let works: [@Sendable () throws -> [IndexTables.Staged]] = [
-      { try tables.stage(change, open, ahead: ahead) },
-      {
-        try change.upload(to: index)
-        return []
-      },
-    ]
-    let results = concurrently(works, limit: works.count) { work in try work() }
-    do {
-      return try results.flatMap { try $0.get() }
-    } catch {
-      tables.discard(results.flatMap { (try? $0.get()) ?? [] })
-      try? change.discard(from: index)
-      throw error
+      guard code == .conflict else { throw error }
+      // Another run is at its tables: what they lack after it, we do.
+      try follow(IndexChange(published), base.open, &result)
+      result.bytesWritten = change.manifest.newBytes(since: base.manifest)
     }
   }
 
@@ -218,8 +224,10 @@ struct IndexRun {
     var change = change
     for attempt in 1... {
       do {
-        let staged = try tables.stage(change, open)
-        let isChanged = try tables.publish(staged, change.manifest, cancellation: cancellation)
+        try run.renewIfDue()
+        let publication = tables.publication(
+          of: change, version: change.manifest.version, open, cancellation: cancellation)
+        let isChanged = try publication.finish()
         result.status = isChanged ? .published : .alreadyPublished
         return
       } catch let error as LakeError where error.code == .conflict && attempt < 20 {

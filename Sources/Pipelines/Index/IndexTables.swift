@@ -31,35 +31,28 @@ struct IndexTables {
     var written: [String: [DataFile]]
     /// Of `words`: the rows there were, which the written ones follow.
     var rowsBefore: Int64?
+    /// What the checks of the table have found, where it has any and they were made.
+    var audit: AuditResult?
 
     var files: [DataFile] { written.values.flatMap { $0 } }
   }
 
   // MARK: - Staging
 
-  /// Writes what the tables lack of a version of the index.
+  /// Writes what a table lacks of a version of the index.
   ///
   /// - Parameters:
   ///   - change: The version, whose new files need not be in the lake yet.
   ///   - ahead: Rows that have been written already, or are just being.
   func stage(
-    _ change: IndexChange, _ open: OpenIndex, ahead: RowsAhead? = nil
-  ) throws -> [Staged] {
-    let jobs = WordIndexSettings.tables.map(\.name)
-    let results = concurrently(jobs, limit: jobs.count) { name in
-      let id = TableID(model.pipeline, name)
-      let table = try lake.catalog.load(id)
-      return switch name {
-      case "words": try words(id, table, change, open)
-      case "documents": try documents(id, table, change, open, ahead)
-      default: try postings(id, table, change, open)
-      }
-    }
-    do {
-      return try results.map { try $0.get() }
-    } catch {
-      discard(results.compactMap { try? $0.get() })
-      throw error
+    _ name: String, _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
+  ) throws -> Staged {
+    let id = TableID(model.pipeline, name)
+    let table = try lake.catalog.load(id)
+    return switch name {
+    case "words": try words(id, table, change, open)
+    case "documents": try documents(id, table, change, open, ahead)
+    default: try postings(id, table, change, open)
     }
   }
 
@@ -130,17 +123,23 @@ struct IndexTables {
     _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
   ) throws -> Staged {
     try parts(id, table, change, ahead) { segment in
-      try documents(segment, change.dead(of: segment, open), open)
+      try documents(
+        segment, change.dead(of: segment, open), open, threads: workspace.project.engine.threads)
     }
   }
 
   /// The rows of a segment's documents.
+  ///
+  /// - Parameters:
+  ///   - names: The keys that some of the dead must have.
+  ///   - threads: The most parts.
   func documents(
-    _ segment: IndexManifest.Segment, _ dead: DeadDocuments, _ open: OpenIndex
+    _ segment: IndexManifest.Segment, _ dead: DeadDocuments, named names: [UInt32: String] = [:],
+    _ open: OpenIndex, threads: Int
   ) throws -> [any BatchSource] {
     try SegmentRows.documents(
-      open.reader(segment), except: dead,
-      parts: segment.liveCount < 50_000 ? 1 : workspace.project.engine.threads)
+      open.reader(segment), except: dead, named: names,
+      parts: segment.liveCount < 50_000 ? 1 : threads)
   }
 
   private func postings(
@@ -149,7 +148,7 @@ struct IndexTables {
     try parts(id, table, change, nil) { segment in
       try SegmentRows.postings(
         open.reader(segment), try open.wordIDs(segment),
-        parts: segment.postingCount < 100_000 ? 1 : workspace.project.engine.threads)
+        parts: segment.postingCount < 50_000 ? 1 : workspace.project.engine.threads)
     }
   }
 
@@ -227,21 +226,26 @@ struct IndexTables {
 
   // MARK: - Checks
 
-  /// Audits what would be published.
-  func audit(_ staged: [Staged]) throws -> [AuditResult] {
-    try staged.compactMap { staged in
-      guard let output = model.outputs.first(where: { $0.name == staged.id.model }),
-        !output.checks.isEmpty
-      else { return nil }
+  /// Audits what would be published. Where that cannot be done, the rows are dropped.
+  func audited(_ staged: Staged) throws -> Staged {
+    guard let output = model.outputs.first(where: { $0.name == staged.id.model }),
+      !output.checks.isEmpty
+    else { return staged }
+    do {
       let audit = try Audit(
         checks: output.checks, schema: staged.schema, label: staged.id.description)
       var current: [DataFile] = []
       if audit.hasTableScope, let table = try lake.catalog.load(staged.id) {
         current = try kept(staged, table)
       }
-      return try audit.run(
+      var audited = staged
+      audited.audit = try audit.run(
         staged: staged.files, current: current, engine: workspace.engine,
         cancellation: workspace.context.cancellation)
+      return audited
+    } catch {
+      discard([staged])
+      throw error
     }
   }
 

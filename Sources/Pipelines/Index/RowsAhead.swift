@@ -1,10 +1,11 @@
 import Core
 import Lake
+import Operators
 import Synchronization
 
 /// The rows of `documents` that a batch leaves of older segments. Which these are follows from the
-/// batch's files alone: so they are written while the batch's own segment is built, and mostly by the
-/// time at which the table is staged.
+/// batch's files alone: so they are written while the batch's own segment is built, and numbered, and
+/// its rows are. That is a longer way, which half of the threads are left to.
 final class RowsAhead: Sendable {
   private let job: Job<Written>
   private let isTaken = Atomic<Bool>(false)
@@ -15,14 +16,20 @@ final class RowsAhead: Sendable {
     var files: [String: [DataFile]] = [:]
   }
 
-  /// Starts writing.
+  /// Starts writing. Where a document is of another file than the burial says, there are no rows.
   init(_ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex) {
     job = Job {
       let id = TableID(tables.model.pipeline, "documents")
       var written = Written(schema: try tables.schema(id, tables.lake.catalog.load(id)))
       do {
-        for burial in burials where burial.segment.liveCount > 0 {
-          let rows = try tables.documents(burial.segment, burial.dead, open)
+        for burial in burials {
+          guard burial.segment.liveCount > 0 else {
+            try burial.verify(open)
+            continue
+          }
+          let rows = try tables.documents(
+            burial.segment, burial.dead, named: burial.names, open,
+            threads: max(1, tables.workspace.project.engine.threads / 2))
           written.files[tables.label(burial.segment, id)] = try tables.write(
             rows, of: burial.segment, written.schema, id)
         }
@@ -34,8 +41,21 @@ final class RowsAhead: Sendable {
     }
   }
 
+  /// Waits for the rows; nil unless a document is of another file than was taken for granted.
+  var unexpected: OperatorError? {
+    do {
+      _ = try job.value()
+      return nil
+    } catch let error as OperatorError where error.code == .otherName {
+      return error
+    } catch {
+      return nil
+    }
+  }
+
   /// Waits for the rows, and gives them away; once.
   ///
+  /// - Throws: `OperatorError` `.otherName`, and what the writing throws.
   /// - Parameters:
   ///   - labels: Those that are of use; the others are dropped: of segments that were merged.
   ///   - schema: The table's. What was written with another one is of no use.

@@ -84,9 +84,10 @@ struct Maintainer {
   /// Maintains those of the tables that are due.
   func maintainDue(_ tables: [TableID]) throws -> [TableMaintenance] {
     let limit = workspace.project.maintenance.commitCount
-    let due = try tables.filter { id in
-      try lake.catalog.load(id).map { $0.commitsSinceMaintenance >= limit } ?? false
+    let counts = concurrently(tables, limit: 4) { [lake] id in
+      try lake.catalog.load(id)?.commitsSinceMaintenance
     }
+    let due = try zip(tables, counts).filter { try $1.get().map { $0 >= limit } ?? false }.map(\.0)
     guard !due.isEmpty else { return [] }
     let sweep = try self.sweep()
     let maintainer = tableMaintainer

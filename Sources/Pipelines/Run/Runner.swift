@@ -204,7 +204,9 @@ final class Runner {
       let result = try outcome.get()
       put(UnitKey(model: unit.label, interval: unit.interval), result)
     }
-    for id in node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
+    let planner = workspace.planner
+    let views = concurrently(node.model.ids, limit: 4) { try planner.load($0) }
+    for (id, view) in zip(node.model.ids, views) { survey.tables[id] = try view.get() }
     try cancellation.check()
   }
 
