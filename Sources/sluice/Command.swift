@@ -49,6 +49,7 @@ enum Command {
       console.close()
       return code
     } catch {
+      interruption?.waitUntilSaid()
       return end(error, interruption?.exitCode, console, output, isJSON: isJSON)
     }
   }

@@ -141,7 +141,7 @@ struct MaintenanceTests {
 
   /// Makes a file look as if it had been written so long ago.
   private func age(_ lake: ScratchLake, _ key: String, hours: Double) throws {
-    let date = Date(timeIntervalSinceNow: -hours * 3600)
+    let date = Date.past(hours * 3600)
     try FileManager.default.setAttributes(
       [.modificationDate: date], ofItemAtPath: lake.path + "/" + key)
   }

@@ -175,7 +175,7 @@ struct RestCatalogTests {
     let first = try lake.publish("SELECT 1::BIGINT AS n, 'a' AS name", id, columns)
     let old = try #require(try first.dataFiles().first).path
     try FileManager.default.setAttributes(
-      [.modificationDate: Date(timeIntervalSinceNow: -3 * 3600)], ofItemAtPath: old)
+      [.modificationDate: Date.past(3 * 3600)], ofItemAtPath: old)
     let second = try lake.publish(
       "SELECT 2::BIGINT AS n, 'b' AS name", id, columns, removal: .all)
     var update = TableUpdate(

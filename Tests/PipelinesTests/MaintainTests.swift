@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Project
+import TestSupport
 import Testing
 
 @testable import Pipelines
@@ -28,7 +29,7 @@ struct MaintainTests {
     for name in strays { try project.write("out/totals/\(name)", "x") }
     for name in exported + strays.dropLast() {
       try FileManager.default.setAttributes(
-        [.modificationDate: Date(timeIntervalSinceNow: -3 * 86_400)],
+        [.modificationDate: Date.past(3 * 86_400)],
         ofItemAtPath: project.folder.appending(path: "out/totals/\(name)").path())
     }
     let report = try project.workspace().maintain(pipelines: [])

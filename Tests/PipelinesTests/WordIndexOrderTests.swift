@@ -4,6 +4,7 @@ import Lake
 import Project
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Pipelines
@@ -60,6 +61,7 @@ struct WordIndexOrderTests {
     let notes = WatchingStore.Notes()
     project.wrapsLake = {
       WatchingStore(base: $0, notes: notes) {
+        until { notes.keys.withLock { $0.contains { $0.contains("state/wordindex/words/") } } }
         // Time enough for who would not wait.
         Thread.sleep(forTimeInterval: 0.3)
       }

@@ -275,7 +275,7 @@ struct WordIndexStormTests {
       // Records of runs that were killed would speak for what those have left.
       $0.hasPrefix("indexes/") || $0.hasPrefix("runs/active/")
     }
-    let past = Date(timeIntervalSinceNow: -40 * 86_400)
+    let past = Date.past(40 * 86_400)
     for file in files {
       try FileManager.default.setAttributes(
         [.modificationDate: past],

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Stores
@@ -147,7 +148,7 @@ struct LocalWritingTests {
 
   @Test("temporary files of dead writers go after an hour, others stay")
   func staleFiles() throws {
-    let old = Date(timeIntervalSinceNow: -4000)
+    let old = Date.past(4000)
     for (name, date) in [
       (".sluice-tmp-1-old", old), (".sluice-tmp-2-live", old), (".sluice-tmp-3-new", Date()),
       ("plain", old),

@@ -133,8 +133,3 @@ struct SettlerTests {
     #expect(server.requests.isEmpty)
   }
 }
-
-/// Waits, though not for ever.
-func until(_ condition: () -> Bool) {
-  for _ in 0..<5000 where !condition() { usleep(2000) }
-}

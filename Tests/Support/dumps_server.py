@@ -153,14 +153,15 @@ class Handler(BaseHTTPRequestHandler):
         self.begin(code, {**dict(headers), "Content-Length": "0"})
 
     def begin(self, code, headers):
-        self.send_response(code)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
+        # Before the answer: who has it may look at the log.
         if self.server.log:
             with self.server.log_lock:
                 asked = self.headers.get("Range", "-")
                 print(self.command, self.path, code, asked, file=self.server.log, flush=True)
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def log_message(self, *arguments):
         pass

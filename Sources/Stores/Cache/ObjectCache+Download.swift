@@ -20,7 +20,7 @@ extension ObjectCache {
     let part = quick + ".part"
     let file = try OpenFile(part, O_RDWR | O_CREAT)
     // Waits while another thread or process downloads the same.
-    while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
+    while !file.tryLock(LOCK_EX | LOCK_NB) {
       guard errno == EWOULDBLOCK || errno == EINTR else { throw Errno(errno) }
       try cancellation.check()
       usleep(20_000)

@@ -74,7 +74,7 @@ extension OpenFile {
   ///
   /// - Returns: Whether it is locked, and has the name still.
   func lockNamed(_ path: String, _ operation: Int32) throws(Errno) -> Bool {
-    while flock(descriptor, operation) != 0 {
+    while !tryLock(operation) {
       if errno == EWOULDBLOCK { return false }
       if errno != EINTR { throw Errno(errno) }
     }

@@ -43,6 +43,8 @@ final class PinFolder: Sendable {
     // Every copy keeps this alive, so no links are left.
     unlink("\(path)/\(PinFolder.lockName)")
     rmdir(path)
+    // For a process that is just being started, and has it, too.
+    flock(lock, LOCK_UN)
     close(lock)
   }
 
@@ -58,7 +60,7 @@ final class PinFolder: Sendable {
       let lock = try? OpenFile("\(folder)/\(lockName)", O_RDWR)
       defer { withExtendedLifetime(lock) {} }
       if let lock {
-        guard flock(lock.descriptor, LOCK_EX | LOCK_NB) == 0 else { continue }
+        guard lock.tryLock(LOCK_EX | LOCK_NB) else { continue }
       } else {
         // Its user is about to make the lock, or died before it did.
         guard let status = try? fileStatus(folder),

@@ -18,6 +18,8 @@ final class OpenFile {
   let descriptor: Int32
   /// For messages.
   let path: String
+  /// Perhaps not any more.
+  private var wasLocked = false
 
   /// Takes over an open descriptor.
   init(_ descriptor: Int32, path: String) {
@@ -38,7 +40,11 @@ final class OpenFile {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A process that is just being started has the descriptor, too, and would keep the lock.
+    if wasLocked { flock(descriptor, LOCK_UN) }
+    close(descriptor)
+  }
 
   /// Calls `fstat`.
   func status() throws(Errno) -> stat {
@@ -92,9 +98,17 @@ final class OpenFile {
 
   /// Calls `flock`, waiting when it must.
   func lock(_ operation: Int32) throws(Errno) {
-    while flock(descriptor, operation) != 0 {
+    while !tryLock(operation) {
       if errno != EINTR { throw Errno(errno) }
     }
+  }
+
+  /// Calls `flock`, once.
+  ///
+  /// - Returns: Whether it did; else `errno` says why not.
+  func tryLock(_ operation: Int32) -> Bool {
+    wasLocked = true
+    return flock(descriptor, operation) == 0
   }
 }
 

@@ -51,6 +51,6 @@ extension LocalStore {
 
   private func isAbandoned(_ path: String) -> Bool {
     guard let file = try? OpenFile(path, O_RDONLY) else { return false }
-    return flock(file.descriptor, LOCK_EX | LOCK_NB) == 0
+    return file.tryLock(LOCK_EX | LOCK_NB)
   }
 }

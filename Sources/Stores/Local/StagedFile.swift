@@ -47,8 +47,9 @@ final class StagedFile {
       throw Errno(errno)
     }
     // Held while the writer lives: `StaleFiles` then leaves the file alone, however old it is.
-    _ = flock(descriptor, LOCK_EX | LOCK_NB)
-    return StagedFile(OpenFile(descriptor, path: path))
+    let file = OpenFile(descriptor, path: path)
+    _ = file.tryLock(LOCK_EX | LOCK_NB)
+    return StagedFile(file)
   }
 
   deinit { unlink(file.path) }
@@ -111,7 +112,7 @@ func hardLink(_ from: String, _ to: String) -> Int32 { link(from, to) }
 /// the folder. Calls `flock`.
 func withLock<T>(onFolder folder: String, _ body: () throws -> T) throws -> T {
   let own = try OpenFile(folder, O_RDONLY | O_DIRECTORY)
-  if flock(own.descriptor, LOCK_EX | LOCK_NB) == 0 {
+  if own.tryLock(LOCK_EX | LOCK_NB) {
     return try withExtendedLifetime(own, body)
   }
   let number = errno

@@ -14,6 +14,7 @@ import Synchronization
 final class Interruption: Sendable {
   let cancellation = Cancellation()
   private let received = Atomic<Int32>(0)
+  private let hasSaid = Atomic<Bool>(false)
 
   init() {}
 
@@ -54,8 +55,18 @@ final class Interruption: Sendable {
     }
     // In threads of their own: neither a handler that takes long nor a terminal that takes no
     // text may keep a second signal waiting.
-    pthread_detach(startThread { console.note("stopping… (once more to stop at once)") })
+    pthread_detach(
+      startThread { [self] in
+        console.note("stopping… (once more to stop at once)")
+        hasSaid.store(true, ordering: .releasing)
+      })
     pthread_detach(startThread { [self] in cancellation.cancel() })
+  }
+
+  /// Waits, two seconds at most, until an interruption has been answered: what it stops may have
+  /// ended before.
+  func waitUntilSaid() {
+    for _ in 0..<2000 where exitCode != nil && !hasSaid.load(ordering: .acquiring) { usleep(1000) }
   }
 
   private func isIgnored(_ number: Int32) -> Bool {

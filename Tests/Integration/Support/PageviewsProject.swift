@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 
 /// A project folder of its own with the shipped page-view pipeline, its input and its lake.
@@ -83,7 +84,7 @@ final class PageviewsProject: Sendable {
     let walker = FileManager.default.enumerator(atPath: lake.path)
     while let path = walker?.nextObject() as? String {
       try FileManager.default.setAttributes(
-        [.modificationDate: Date(timeIntervalSinceNow: -seconds)],
+        [.modificationDate: Date.past(seconds)],
         ofItemAtPath: lake.appending(path: path).path)
     }
   }

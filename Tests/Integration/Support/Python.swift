@@ -120,7 +120,7 @@ final class DumpsServer {
     if let folderOfKeys { arguments += ["--tls", folderOfKeys.path] }
     process = try Python.start("dumps_server.py", arguments)
     var announced: Int?
-    for _ in 0..<1000 where announced == nil && process.isRunning {
+    for _ in 0..<6000 where announced == nil && process.isRunning {
       usleep(10_000)
       let text = process.outputSoFar
       if text.hasSuffix("\n") { announced = Int(text.dropLast()) }
