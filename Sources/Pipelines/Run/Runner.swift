@@ -82,10 +82,16 @@ final class Runner {
     notes = try pipelines.flatMap { pipeline in
       try planner.notes(on: pipeline, selection, survey).map { "\(pipeline.name): \($0)" }
     }
-    for node in survey.graph.nodes where selected.contains(node.model.pipeline) {
+    let nodes = survey.graph.nodes.filter { selected.contains($0.model.pipeline) }
+    for (place, node) in nodes.enumerated() {
       let units = try planner.units(of: node, selection, survey, running: [])
         .filter { isOpen($0) }
-      try apply(units, of: node, &survey)
+      // Those after it may read what it has published.
+      if try apply(units, of: node, survey), place + 1 < nodes.count {
+        let views = concurrently(node.model.ids, limit: 4) { try planner.load($0) }
+        for (id, view) in zip(node.model.ids, views) { survey.tables[id] = try view.get() }
+      }
+      try cancellation.check()
     }
     guard survey.events == nil else {
       try refuseLostEvents(survey)
@@ -167,9 +173,10 @@ final class Runner {
 
   // MARK: - Units
 
+  /// - Returns: Whether there was anything to do.
   private func apply(
-    _ units: [Survey.Unit], of node: Graph.Node, _ survey: inout Survey
-  ) throws {
+    _ units: [Survey.Unit], of node: Graph.Node, _ survey: Survey
+  ) throws -> Bool {
     var ready: [Survey.Unit] = []
     for unit in units {
       if let failed = failedUpstream(of: unit, survey) {
@@ -191,7 +198,7 @@ final class Runner {
       case .run: ready.append(unit)
       }
     }
-    guard !ready.isEmpty else { return }
+    guard !ready.isEmpty else { return false }
     try begin()
     let pipeline = workspace.project[pipeline: node.model.pipeline]
     let job = UnitJob(
@@ -204,10 +211,7 @@ final class Runner {
       let result = try outcome.get()
       put(UnitKey(model: unit.label, interval: unit.interval), result)
     }
-    let planner = workspace.planner
-    let views = concurrently(node.model.ids, limit: 4) { try planner.load($0) }
-    for (id, view) in zip(node.model.ids, views) { survey.tables[id] = try view.get() }
-    try cancellation.check()
+    return true
   }
 
   /// The table that failed in this run, for the same interval or as a whole, and that `unit` reads.
