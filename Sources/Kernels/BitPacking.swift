@@ -16,6 +16,24 @@ public enum BitPacking {
     ckernels_pack(values, Int32(width), out)
   }
 
+  /// Packs the differences of numbers to the one before, less the least of them; they wrap around.
+  ///
+  /// - Parameters:
+  ///   - values: `count` of them, 1 to 128; there is one before the first.
+  ///   - widths: Gets, of each 32, how many bits a number takes up: four bytes, 0 where there are none.
+  ///   - out: Room for 1024 bytes.
+  /// - Returns: The least difference, and how many bytes were written: of each 32 numbers four times
+  ///   their width, the first number in the lowest bits.
+  public static func packDeltas(
+    _ values: UnsafePointer<Int64>, count: Int, widths: UnsafeMutablePointer<UInt8>,
+    into out: UnsafeMutablePointer<UInt8>
+  ) -> (least: Int64, byteCount: Int) {
+    precondition((1...groupCount).contains(count), "a group of numbers")
+    var least: Int64 = 0
+    let byteCount = ckernels_pack_deltas(values, Int32(count), &least, widths, out)
+    return (least, byteCount)
+  }
+
   /// Unpacks 128 numbers of `width` bits, at most 32.
   ///
   /// - Parameter packed: `16 * width` bytes, and 7 more that may be read and are of no importance.

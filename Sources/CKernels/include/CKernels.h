@@ -186,6 +186,15 @@ static inline void ckernels_pack(const uint32_t *values, int width, uint8_t *out
   }
 }
 
+/// Packs the differences of up to 128 numbers to the one before, of which there is one before the
+/// first. The least difference goes to `least`; of each 32, how many bits what exceeds it takes up, to
+/// `widths`: 0 where there are no numbers. Differences wrap around.
+///
+/// Writes four times the sum of the widths in bytes, the first number in the lowest bits, and returns
+/// how many these are.
+long ckernels_pack_deltas(
+    const int64_t *values, int count, int64_t *least, uint8_t *widths, uint8_t *out);
+
 /// Unpacks 128 numbers of at most 32 bits; reads up to 7 bytes past the `16 * width` that hold them.
 static inline void ckernels_unpack(const uint8_t *packed, int width, uint32_t *out) {
   const uint64_t mask = ((uint64_t)1 << width) - 1;

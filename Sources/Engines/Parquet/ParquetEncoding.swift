@@ -79,86 +79,22 @@ enum ParquetEncoding: Int {
     appendVarint(UInt64(values.count), to: &out)
     appendZigZag(values.first ?? 0, to: &out)
     guard values.count > 1 else { return }
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: blockCount) { block in
-      // A block's head, and 8 bytes a number.
-      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32 + 8 * blockCount + 8) { packed in
-        values.withUnsafeBufferPointer { values in
-          var next = 1
-          while next < values.count {
-            let count = min(blockCount, values.count - next)
-            let byteCount = pack(
-              values.baseAddress! + next, count, block.baseAddress!, packed.baseAddress!)
-            out += UnsafeBufferPointer(start: packed.baseAddress!, count: byteCount)
-            next += count
-          }
+    // The widths, and 8 bytes a number.
+    let widthCount = blockCount / miniblockCount
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: widthCount + 8 * blockCount) { room in
+      let widths = room.baseAddress!
+      values.withUnsafeBufferPointer { values in
+        var next = 1
+        while next < values.count {
+          let count = min(blockCount, values.count - next)
+          let (least, byteCount) = BitPacking.packDeltas(
+            values.baseAddress! + next, count: count, widths: widths, into: widths + widthCount)
+          appendZigZag(least, to: &out)
+          out += UnsafeBufferPointer(start: widths, count: widthCount + byteCount)
+          next += count
         }
       }
     }
-  }
-
-  /// Packs a block.
-  ///
-  /// - Parameters:
-  ///   - values: `count` of them, at most 128; there is one before the first.
-  ///   - deltas: Room for 128.
-  /// - Returns: How many bytes it has become.
-  private static func pack(
-    _ values: UnsafePointer<Int64>, _ count: Int, _ deltas: UnsafeMutablePointer<UInt64>,
-    _ out: UnsafeMutablePointer<UInt8>
-  ) -> Int {
-    var least = Int64.max
-    for index in 0..<count {
-      let delta = values[index] &- values[index - 1]
-      deltas[index] = UInt64(bitPattern: delta)
-      least = min(least, delta)
-    }
-    for index in 0..<count { deltas[index] = deltas[index] &- UInt64(bitPattern: least) }
-    for index in count..<blockCount { deltas[index] = 0 }
-    var place = out
-    putVarint(UInt64(bitPattern: least << 1 ^ least >> 63), to: &place)
-    let widths = place
-    place += blockCount / miniblockCount
-    for miniblock in 0..<blockCount / miniblockCount {
-      let start = deltas + miniblock * miniblockCount
-      // Miniblocks behind the last number have no bytes.
-      guard miniblock * miniblockCount < count else {
-        widths[miniblock] = 0
-        continue
-      }
-      var all: UInt64 = 0
-      for index in 0..<miniblockCount { all |= start[index] }
-      let width = 64 - all.leadingZeroBitCount
-      widths[miniblock] = UInt8(width)
-      place = pack(start, width: width, place)
-    }
-    return place - out
-  }
-
-  /// Packs 32 numbers, the lowest bits first, into `4 * width` bytes.
-  ///
-  /// - Returns: Where they end.
-  private static func pack(
-    _ values: UnsafePointer<UInt64>, width: Int, _ out: UnsafeMutablePointer<UInt8>
-  ) -> UnsafeMutablePointer<UInt8> {
-    guard width > 0 else { return out }
-    var bits: UInt64 = 0
-    var bitCount = 0
-    var place = UnsafeMutableRawPointer(out)
-    for index in 0..<miniblockCount {
-      let value = values[index]
-      bits |= value &<< UInt64(bitCount)
-      bitCount &+= width
-      if bitCount >= 64 {
-        place.storeBytes(of: bits.littleEndian, as: UInt64.self)
-        place += 8
-        bitCount &-= 64
-        // What of the value had no room; shifting by 64 would be no shift.
-        bits = bitCount == 0 ? 0 : value &>> UInt64(width &- bitCount)
-      }
-    }
-    // 32 numbers end at a multiple of four bytes.
-    place.storeBytes(of: bits.littleEndian, as: UInt64.self)
-    return out + 4 * width
   }
 
   private static func appendZigZag(_ value: Int64, to out: inout [UInt8]) {
