@@ -69,17 +69,14 @@ final class DocumentRows: Sendable {
       at: Place(file: reader.bytes.name))
   }
 
-  /// The rows of a batch while it is made; those of the next are made in the same memory.
+  /// The rows of a batch while it is made, column by column; those of the next are made in the same
+  /// memory.
   private final class Rows {
-    private struct Row {
-      var id: Int64
-      var size: Int64
-      var tokens: Int64
-      var file: ColumnBatch.Slice
-      var version: ColumnBatch.Slice
-    }
-
-    private let rows: UnsafeMutablePointer<Row>
+    private let ids: UnsafeMutablePointer<Int64>
+    private let sizes: UnsafeMutablePointer<Int64>
+    private let tokens: UnsafeMutablePointer<Int64>
+    private let files: UnsafeMutablePointer<ColumnBatch.Slice>
+    private let versions: UnsafeMutablePointer<ColumnBatch.Slice>
     private(set) var count = 0
     private var bytes: UnsafeMutablePointer<UInt8>
     private var byteCount = 0
@@ -87,14 +84,19 @@ final class DocumentRows: Sendable {
 
     /// - Parameter capacity: The most rows.
     init(capacity: Int) {
-      rows = .allocate(capacity: capacity)
+      ids = .allocate(capacity: capacity)
+      sizes = .allocate(capacity: capacity)
+      tokens = .allocate(capacity: capacity)
+      files = .allocate(capacity: capacity)
+      versions = .allocate(capacity: capacity)
       // Of a path and a version of this machine; others make it grow.
       byteCapacity = 96 * capacity
       bytes = .allocate(capacity: byteCapacity)
     }
 
     deinit {
-      rows.deallocate()
+      for column in [ids, sizes, tokens] { column.deallocate() }
+      for column in [files, versions] { column.deallocate() }
       bytes.deallocate()
     }
 
@@ -103,10 +105,11 @@ final class DocumentRows: Sendable {
     @inline(__always)
     func append(_ entry: SegmentReader.DocumentView, id: Int64, tokens: Int64) {
       reserve(entry.key.count + entry.version.count)
-      (rows + count).initialize(
-        to: Row(
-          id: id, size: entry.size, tokens: tokens, file: slice(entry.key),
-          version: slice(entry.version)))
+      (ids + count).initialize(to: id)
+      (sizes + count).initialize(to: entry.size)
+      (self.tokens + count).initialize(to: tokens)
+      (files + count).initialize(to: slice(entry.key))
+      (versions + count).initialize(to: slice(entry.version))
       count &+= 1
     }
 
@@ -134,21 +137,15 @@ final class DocumentRows: Sendable {
       ColumnBatch(
         rowCount: count,
         columns: [
-          .init(values: .int64(column { $0.id })), .init(values: .bytes(column { $0.file })),
-          .init(values: .int64(column { $0.size })), .init(values: .bytes(column { $0.version })),
-          .init(values: .int64(column { $0.tokens })),
+          .init(values: .int64(column(ids))), .init(values: .bytes(column(files))),
+          .init(values: .int64(column(sizes))), .init(values: .bytes(column(versions))),
+          .init(values: .int64(column(tokens))),
           .init(values: .int64([Int64](repeating: segment, count: count))),
         ], bytes: Array(UnsafeBufferPointer(start: bytes, count: byteCount)))
     }
 
-    @inline(__always)
-    private func column<Value>(_ value: (Row) -> Value) -> [Value] {
-      [Value](unsafeUninitializedCapacity: count) { values, valueCount in
-        for index in 0..<count {
-          (values.baseAddress.unsafelyUnwrapped + index).initialize(to: value(rows[index]))
-        }
-        valueCount = count
-      }
+    private func column<Value>(_ values: UnsafeMutablePointer<Value>) -> [Value] {
+      Array(UnsafeBufferPointer(start: values, count: count))
     }
   }
 }
