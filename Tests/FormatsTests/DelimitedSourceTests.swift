@@ -230,6 +230,24 @@ import Testing
     }
   }
 
+  #if os(Linux)
+    @Test("Reading leaves no trace in one's own files")
+    func trace() throws {
+      let scratch = try Scratch()
+      let file = try scratch.file("a", "1,1,a\n")
+      func accessed() -> [Int] {
+        var status = stat()
+        #expect(stat(file.path, &status) == 0)
+        return [status.st_atim.tv_sec, status.st_atim.tv_nsec]
+      }
+      let before = accessed()
+      // Times of files are those of the last tick.
+      usleep(20_000)
+      #expect(try drain(file, numbered) == 1)
+      #expect(accessed() == before)
+    }
+  #endif
+
   @Test("A file that grows while it is read is an error")
   func changed() throws {
     let scratch = try Scratch()
