@@ -44,6 +44,31 @@ struct WordIndexPiecesTests {
     #expect(try project.run().status == .unchanged)
   }
 
+  @Test("a rebuild numbers all files anew where their names do not number them any more")
+  func renumbered() throws {
+    var (project, oracle) = try project { "\($0).txt" }
+    try project.run()
+    oracle.texts["notes.txt"] = "all notes"
+    try project.put(text: "all notes", "notes.txt")
+    // What another file's name was is no number of its own.
+    oracle.texts["5.md"] = oracle.texts.removeValue(forKey: "5.txt")
+    try project.remove("texts/5.txt")
+    try project.put(text: oracle.texts["5.md"]!, "5.md")
+    #expect(try project.run().units.first?.quarantined == 1)
+
+    let rebuilt = try project.run(Selection(fullRefresh: true))
+    #expect(rebuilt.status == .done, "\(rebuilt.failures)")
+    #expect(try project.manifest()?.numbering == .assigned)
+    #expect(try project.wordFiles() == oracle.wordFiles)
+    let numbers = "SELECT count(*), count(DISTINCT doc_id), max(doc_id) FROM wordindex.documents"
+    #expect(try project.rows(numbers) == ["61|61|61"])
+    #expect(try project.search("notes") == ["notes.txt"])
+    #expect(try project.run().status == .unchanged)
+    try project.put(text: "later", "later.txt")
+    try project.run()
+    #expect(try project.rows("SELECT max(doc_id) FROM wordindex.documents") == ["62"])
+  }
+
   @Test("what files' names take up in memory is not there for words, but for a part that always is")
   func memory() {
     #expect(IndexBatch.memory(of: 4 << 30, among: 1000) > 4_200_000_000)

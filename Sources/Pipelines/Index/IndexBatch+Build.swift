@@ -215,7 +215,11 @@ extension IndexBatch {
         files, refusesDuplicates: settings.documentID == .number, place: place,
         owners: waiting.owners)
     case .assigned:
-      let known = try waiting.base.documents(keys: files.map(\.key)).map { $0?.id }
+      // Numbers that files had for their names, before a rebuild, others may get now.
+      let known =
+        waiting.base.manifest?.numbering == .assigned
+        ? try waiting.base.documents(keys: files.map(\.key)).map { $0?.id }
+        : files.map { _ in nil }
       return try DocumentNumbers.assigned(files, known: known, next: next, place: place)
     }
   }
