@@ -38,6 +38,8 @@ public struct RestCatalog: Catalog {
     _ update: TableUpdate, to id: TableID, base: Table?, ready: () throws -> Void,
     visible: () -> Void
   ) throws -> Table {
+    // What is made here can be seen at once, empty.
+    if base == nil { try ready() }
     let base = try base ?? create(update, id)
     try base.requireHome()
     var builder = try CommitBuilder(id: id, base: base, update: update, store: store)
