@@ -14,8 +14,8 @@ others    the rivals' programs of wordindex_rivals.py: tantivy an index, the oth
 The contestants take turns; each run is a new process, and begins once what was written before it, by
 others or by who changed the files, is on the disk; medians. What an update takes beyond a run that
 finds nothing is the difference of two larger times: each turn has three pairs of them, whose updates
-change other files. The number of pairs of a word and a document must be equal everywhere, and so must
-the answers to 10,000 searches for two words.
+change other files. All pairs of a word and a document must be the same in everybody's tables, and the
+answers to 10,000 searches for two words in both indexes.
 """
 
 import glob
@@ -91,6 +91,23 @@ def contestant(name, folder, out, part=0):
     return [PYTHON, RIVALS, name, folder, out], settings
 
 
+def digest(name, out, settings):
+    """The number of pairs in somebody's tables, and the sum of their hashes."""
+    tables = {"words": f"read_parquet('{out}/words.parquet{'/*.parquet' if name == 'spark' else ''}')"}
+    tables["postings"] = tables["words"].replace("words.parquet", "postings.parquet")
+    if name == "sluice":
+        tables = {table: f"wordindex.{table}" for table in tables}
+    sql = ("SELECT count(*) AS pairs, sum(CAST(hash(word, CAST(doc_id AS BIGINT)) % 4294967296 AS BIGINT))"
+           f" AS hashes FROM (SELECT word_id, unnest(doc_ids) AS doc_id FROM {tables['postings']}) AS p"
+           f" JOIN {tables['words']} AS w ON w.word_id = p.word_id")
+    if name == "sluice":
+        command = [f"{BIN}/sluice", "query", "--format", "csv", "--project", ROOT, sql]
+        lines = subprocess.run(command, env=settings, check=True, capture_output=True, text=True).stdout
+        return tuple(int(number) for number in lines.split()[-1].split(","))
+    import duckdb
+    return tuple(int(number) for number in duckdb.sql(sql).fetchone())
+
+
 def size_of(path):
     if os.path.isfile(path):
         return os.path.getsize(path)
@@ -128,9 +145,10 @@ def main():
     outs = {name: os.path.join(WORK, name) for name in NAMES}
     pair = [name for name in ("update", "unchanged") if name in NAMES]
     turn = [(name, 0) for name in NAMES if name not in pair]
-    after = turn.index(("sluice", 0)) + 1 if "sluice" in NAMES else 0
-    turn[after:after] = [(name, part) for part in range(3) for name in pair]
-    for _ in range(RUNS):
+    # At its end: the files are others then.
+    turn += [(name, part) for part in range(3) for name in pair]
+    digests = {}
+    for number in range(RUNS):
         for name, part in turn:
             shutil.rmtree(outs[name], ignore_errors=True)
             if os.path.exists(outs[name]):
@@ -139,6 +157,10 @@ def main():
             os.sync()
             results[name].append(measure(command, settings, os.path.join(WORK, f"{name}.log")))
             print(f"         {name} {results[name][-1][0]:.2f} s", file=sys.stderr, flush=True)
+            if number == 0 and name in ("sluice", "duckdb", "polars", "spark"):
+                digests[name] = digest(name, outs[name], settings)
+    if len(set(digests.values())) > 1:
+        sys.exit(f"bench: the tables differ (pairs, sum of hashes): {digests}")
     median = {n: [statistics.median(run[i] for run in results[n]) for i in (0, 1, 2)] for n in NAMES}
     print(f"\n{'':10}{'time':>10}{'processor':>12}{'MB/s':>8}{'peak memory':>14}{'on disk':>12}")
     for name in NAMES:
@@ -165,6 +187,8 @@ def main():
         print(f"sluice / update, each less unchanged: {ratios[0]:.2f}× in time, {ratios[1]:.2f}× in processor time; "
               f"goal 20×: {'met' if ratios[0] >= 20 else 'MISSED'} (with it: "
               f"{median['sluice'][0] / median['update'][0]:.2f}×)")
+    if len(digests) > 1:
+        print(f"{next(iter(digests.values()))[0]:,} pairs of a word and a document, the same in all tables")
     if "index" in NAMES and "tantivy" in NAMES:
         answers(queries, outs["index"], outs["tantivy"])
     subprocess.run([KERNELS, "parts", folder], check=True)
