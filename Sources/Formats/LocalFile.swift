@@ -81,7 +81,8 @@ final class LocalFile {
   }
 
   #if os(Linux)
-    private static let mustLeaveTrace = Atomic<Bool>(false)
+    /// Whether there was a file that may not be opened so; the others are not tried any more.
+    static let mustLeaveTrace = Atomic<Bool>(false)
     /// O_NOATIME; <fcntl.h> has it for those only who ask for all of GNU's.
     private static let noAccessTime: Int32 = 0o1_000_000
   #endif

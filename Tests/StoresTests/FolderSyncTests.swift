@@ -1,5 +1,6 @@
 import Core
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Stores
@@ -40,9 +41,9 @@ struct FolderSyncTests {
   ) -> (sync: FolderSync, first: Job<Bool>, others: [Job<Bool>]) {
     let sync = FolderSync { _ throws(Errno) in try calls.make() }
     let first = start(1, sync)[0]
-    while calls.begun < 1 { usleep(200) }
+    until { calls.begun == 1 }
     let others = start(count, sync)
-    while sync.waiting("f") < count + 1 { usleep(200) }
+    until { sync.waiting("f") == count + 1 }
     return (sync, first, others)
   }
 
@@ -66,7 +67,7 @@ struct FolderSyncTests {
     calls.letGo(1)
     #expect(try first.value())
     // The one under way had begun before these came: it does not do for them.
-    while calls.begun < 2 { usleep(200) }
+    until { calls.begun == 2 }
     #expect(sync.waiting("f") == 7)
     calls.letGo(9)
     for job in others { #expect(try job.value()) }
@@ -86,7 +87,27 @@ struct FolderSyncTests {
     #expect(calls.begun == 3)
   }
 
-  @Test("A folder that is not there is an error; other folders do not wait for it")
+  @Test("Folders do not wait for each other")
+  func apart() throws {
+    let calls = Calls()
+    let sync = FolderSync { folder throws(Errno) in
+      if folder == "f" { try calls.make() }
+    }
+    let first = start(1, sync)[0]
+    until { calls.begun == 1 }
+    let isDone = Mutex(false)
+    let other = Job {
+      try sync.synchronize("g")
+      isDone.withLock { $0 = true }
+    }
+    until { isDone.withLock { $0 } }
+    #expect(isDone.withLock { $0 })
+    calls.letGo(1)
+    #expect(try first.value())
+    try other.value()
+  }
+
+  @Test("A folder that is not there is an error")
   func missing() {
     #expect(throws: Errno(ENOENT)) { try FolderSync.shared.synchronize("/nowhere/at all") }
     #expect(throws: Never.self) { try FolderSync.shared.synchronize("/tmp") }

@@ -12,6 +12,7 @@ public struct DeadDocuments: Sendable, Hashable {
   /// None.
   public init() { ids = [] }
 
+  /// Those with these IDs, in any order.
   public init(_ ids: [UInt32]) {
     var last: UInt32?
     self.ids = ids.sorted().filter { id in
