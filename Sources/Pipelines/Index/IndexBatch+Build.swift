@@ -64,7 +64,9 @@ extension IndexBatch {
           }
           var free = Set<UInt32>()
           while !groups.isEmpty {
-            free.formUnion(try build(groups.removeFirst(), base, rejects, &built, &result))
+            // The numbered files are let go of as soon as there are documents.
+            let (documents, copies) = try documents(of: groups.removeFirst(), &result)
+            free.formUnion(try build(documents, copies, base, rejects, &built, &result))
           }
           files = numbering == .number ? waiting.next(after: free) : []
         }
@@ -108,18 +110,16 @@ extension IndexBatch {
     return groups
   }
 
-  /// Builds a segment of numbered files.
+  /// Builds a segment of documents.
   ///
-  /// - Parameter group: Let go of as soon as there are documents.
+  /// - Parameter copies: Keep what was fetched of them from being evicted.
   /// - Returns: The numbers of those that are no text.
   private func build(
-    _ group: consuming ArraySlice<DocumentNumbers.Numbered>, _ base: IndexBase,
-    _ rejects: RejectLog,
+    _ documents: [IndexDocument], _ copies: [LocalCopy], _ base: IndexBase, _ rejects: RejectLog,
     _ built: inout Built, _ result: inout UnitResult
   ) throws -> Set<UInt32> {
     let sequence =
       built.segments.last.map { $0.summary.sequence + 1 } ?? base.manifest?.nextSequence ?? 1
-    let (documents, copies) = try documents(of: group, &result)
     let name = IndexStore.freshName(run: run.run.id)
     let path = try workspace.scratchFile()
     let outcome = try timed("compute", &result) {
