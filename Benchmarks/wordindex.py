@@ -13,7 +13,7 @@ others    the rivals' programs of wordindex_rivals.py: tantivy an index, the oth
 
 The contestants take turns; each run is a new process, and begins once what was written before it, by
 others or by who changed the files, is on the disk; medians. What an update takes beyond a run that
-finds nothing is the difference of two larger times: each turn has nine pairs of them, whose updates
+finds nothing is the difference of two larger times: each turn has six pairs of them, whose updates
 change other files. All pairs of a word and a document must be the same in everybody's tables, and the
 answers to 10,000 searches for two words in both indexes.
 """
@@ -85,7 +85,7 @@ def contestant(name, folder, out, part=0):
         if name == "sluice":
             shutil.rmtree(lake, ignore_errors=True)
         elif name == "update":
-            change(folder, 1 + 11 * part)
+            change(folder, 1 + 16 * part)
         settings.update(SLUICE_LAKE=lake, WORDINDEX_FILES=f"{folder}/*.txt")
         return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT], settings
     return [PYTHON, RIVALS, name, folder, out], settings
@@ -146,8 +146,8 @@ def main():
     outs = {name: os.path.join(WORK, name) for name in NAMES}
     pair = [name for name in ("update", "unchanged") if name in NAMES]
     turn = [(name, 0) for name in NAMES if name not in pair]
-    # At its end: the files are others then.
-    turn += [(name, part) for part in range(9) for name in pair]
+    # At its end: the files are others then. With the eighth, small segments would be merged.
+    turn += [(name, part) for part in range(6) for name in pair]
     digests = {}
     for number in range(RUNS):
         for name, part in turn:
