@@ -43,7 +43,7 @@ private final class Shelf: Sendable {
         let found = names[low...].lazy.filter { $0.utf8.starts(with: prefix.utf8) }
           .prefix(self.pageSize + 1)
         let page = Array(found.prefix(self.pageSize))
-        self.fetched.withLock { _ = $0.insert(integersIn: low..<low + page.count) }
+        self.fetched.withLock { $0.insert(integersIn: low..<low + page.count) }
         return ListingPage(
           objects: page.map { Object(key: $0, byteCount: 1, version: Version("1")) },
           nextToken: found.count > page.count ? page.last : nil)
