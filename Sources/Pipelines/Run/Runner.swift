@@ -82,7 +82,9 @@ final class Runner {
     notes = try pipelines.flatMap { pipeline in
       try planner.notes(on: pipeline, selection, survey).map { "\(pipeline.name): \($0)" }
     }
-    let nodes = survey.graph.nodes.filter { selected.contains($0.model.pipeline) }
+    let nodes = survey.graph.nodes.filter {
+      selected.contains($0.model.pipeline) && $0.model.kind != .view
+    }
     for (place, node) in nodes.enumerated() {
       let units = try planner.units(of: node, selection, survey, running: [])
         .filter { isOpen($0) }

@@ -106,7 +106,7 @@ struct UnitJob: Sendable {
   /// Publishes all that is pending; what an incremental model has to consume may take several
   /// commits, each of which stands for itself.
   ///
-  /// - Returns: The table after the last.
+  /// - Returns: The table after the last, where something is to be exported from it.
   private func apply(
     _ unit: Survey.Unit, _ survey: Survey, _ attempt: Int, _ result: inout UnitResult
   ) throws -> TableView {
@@ -121,15 +121,15 @@ struct UnitJob: Sendable {
         workspace: workspace, survey: survey, unit: unit, run: run, attempt: attempt,
         usesTwin: selection.twin
       ).apply(&result)
-      return try workspace.planner.load(unit.id)
+      return try exported(unit)
     }
     var (unit, survey) = (unit, survey)
     while true {
       try DeltaRun(
         workspace: workspace, survey: survey, unit: unit, delta: delta, run: run, attempt: attempt
       ).apply(&result)
+      guard !delta.isLast else { return try exported(unit) }
       survey.tables[unit.id] = try workspace.planner.load(unit.id)
-      guard !delta.isLast else { return survey.tables[unit.id]! }
       unit = try survey.unit(unit.node, nil, selection: Selection(), running: [])
       guard case .run = unit.action, let next = unit.inputs.delta else {
         if let obstacle = unit.obstacle { throw obstacle }
@@ -149,9 +149,7 @@ struct UnitJob: Sendable {
         workspace: workspace, survey: survey, unit: unit, delta: unit.inputs.delta, run: run,
         usesTwin: selection.twin
       ).apply(&result)
-      guard unit.inputs.delta?.isLast == false, !selection.twin else {
-        return try workspace.planner.load(unit.id)
-      }
+      guard unit.inputs.delta?.isLast == false, !selection.twin else { return try exported(unit) }
       for id in unit.node.model.ids { survey.tables[id] = try workspace.planner.load(id) }
       unit = try survey.unit(unit.node, nil, selection: Selection(), running: [])
       guard case .run = unit.action else {
@@ -159,6 +157,12 @@ struct UnitJob: Sendable {
         return survey.tables[unit.id]!
       }
     }
+  }
+
+  /// What a unit has published, as exports see it.
+  private func exported(_ unit: Survey.Unit) throws -> TableView {
+    guard !Exporter(workspace).exports(of: unit).isEmpty else { return TableView() }
+    return try workspace.planner.load(unit.id)
   }
 
   private func reason(of unit: Survey.Unit) -> String {
