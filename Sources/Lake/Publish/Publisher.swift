@@ -53,6 +53,8 @@ public struct Publisher: Sendable {
   /// Publishes staged files.
   ///
   /// - Parameters:
+  ///   - loaded: The table as the catalog had it a moment ago; nil where it is to be asked. Where it
+  ///     has changed since, the swap is lost, and the catalog is asked then.
   ///   - staged: Every file that was staged for this publication; those that the commit does not
   ///     take are dropped once it is certain that nothing names them (rule 19).
   ///   - run: Refuses to publish once it has become too old.
@@ -67,14 +69,15 @@ public struct Publisher: Sendable {
   ///   `.tooOld`, `.foreignCommit`, and what `decide` and the store throw. After any of them but
   ///   `.ambiguous` nothing names the staged files.
   public func publish(
-    _ id: TableID, staged: [DataFile] = [], run: ActiveRun? = nil, rebuilds: Bool = false,
-    cancellation: Cancellation = .never, ready: () throws -> Void = {}, visible: () -> Void = {},
-    decide: (Table?, Consumption?) throws -> Decision
+    _ id: TableID, loaded: Table? = nil, staged: [DataFile] = [], run: ActiveRun? = nil,
+    rebuilds: Bool = false, cancellation: Cancellation = .never, ready: () throws -> Void = {},
+    visible: () -> Void = {}, decide: (Table?, Consumption?) throws -> Decision
   ) throws -> PublishOutcome {
     var last: LakeError?
+    var loaded = loaded
     for attempt in 0..<attemptLimit {
       try cancellation.check()
-      let base = try catalog.load(id)
+      let base = try loaded.take() ?? catalog.load(id)
       let publication: Publication
       switch try decide(base, consumption(of: base, rebuilds: rebuilds)) {
       case .alreadyApplied:

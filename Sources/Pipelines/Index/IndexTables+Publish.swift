@@ -50,8 +50,8 @@ extension IndexTables {
   ) throws -> Bool {
     do {
       let outcome = try lake.publisher.publish(
-        staged.id, staged: staged.files, run: run, rebuilds: true, cancellation: cancellation,
-        ready: ready, visible: visible
+        staged.id, loaded: staged.table, staged: staged.files, run: run, rebuilds: true,
+        cancellation: cancellation, ready: ready, visible: visible
       ) { base, _ in try decide(staged, base) }
       if case .published = outcome { return true }
       // One that has nothing to do has not waited.

@@ -25,6 +25,8 @@ struct IndexTables {
   /// What one table gets.
   struct Staged {
     var id: TableID
+    /// As it was when its rows were written; nil where there was none.
+    var table: Table?
     var schema: Schema
     /// What the table's files must be, by label; those of it that were written for this, with files.
     var wanted: Set<String>
@@ -71,7 +73,8 @@ struct IndexTables {
   ) throws -> Staged {
     let present = try wordCount(of: table)
     let schema = try schema(id, table)
-    var staged = Staged(id: id, schema: schema, wanted: [], written: [:], rowsBefore: present)
+    var staged = Staged(
+      id: id, table: table, schema: schema, wanted: [], written: [:], rowsBefore: present)
     let first = present + 1
     guard first < change.manifest.nextWordID else { return staged }
     let sources = try change.manifest.segments.filter { $0.wordIDLimit > first }.map { segment in
@@ -112,11 +115,13 @@ struct IndexTables {
     _ name: String, _ sql: String, _ inputs: [String: Query.Input]
   ) throws -> Staged {
     let id = TableID(model.pipeline, name)
-    let schema = try schema(id, try lake.catalog.load(id))
+    let table = try lake.catalog.load(id)
+    let schema = try schema(id, table)
     let query = Query(sql: sql, inputs: inputs, label: id.description)
     let files = try compute(
       query, schema, id, part: "twin", sort: sort(of: id).map { .init($0.column) })
-    return Staged(id: id, schema: schema, wanted: [""], written: ["": files], rowsBefore: nil)
+    return Staged(
+      id: id, table: table, schema: schema, wanted: [""], written: ["": files], rowsBefore: nil)
   }
 
   private func documents(
@@ -160,7 +165,8 @@ struct IndexTables {
     let segments = change.manifest.segments.filter { $0.liveCount > 0 }
     let schema = try schema(id, table)
     var staged = Staged(
-      id: id, schema: schema, wanted: Set(segments.map { label($0, id) }), written: [:])
+      id: id, table: table, schema: schema, wanted: Set(segments.map { label($0, id) }),
+      written: [:])
     let present = Set(try table?.dataFiles().map { label(of: $0, id) } ?? [])
     let lacking = segments.filter { !present.contains(label($0, id)) }
     if let ahead {
@@ -235,7 +241,7 @@ struct IndexTables {
       let audit = try Audit(
         checks: output.checks, schema: staged.schema, label: staged.id.description)
       var current: [DataFile] = []
-      if audit.hasTableScope, let table = try lake.catalog.load(staged.id) {
+      if audit.hasTableScope, let table = staged.table {
         current = try kept(staged, table)
       }
       var audited = staged
