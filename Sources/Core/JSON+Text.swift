@@ -47,6 +47,13 @@ extension JSON: CustomStringConvertible {
 
   private static func quote(_ text: String, to out: inout String) {
     out += "\""
+    defer { out += "\"" }
+    // Nearly no text does.
+    let needsEscapes = text.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C }
+    guard needsEscapes else {
+      out += text
+      return
+    }
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"": out += "\\\""
@@ -59,6 +66,5 @@ extension JSON: CustomStringConvertible {
       default: out.unicodeScalars.append(scalar)
       }
     }
-    out += "\""
   }
 }

@@ -17,8 +17,7 @@ final class DocumentRows: Sendable {
     var isDead = [Bool](repeating: false, count: dead.count > 0 ? reader.summary.documentCount : 0)
     var named: [Int: String] = [:]
     named.reserveCapacity(names.count)
-    for id in dead.ids {
-      guard let ordinal = try reader.ordinal(ofID: id) else { continue }
+    for case (let id, let ordinal?) in zip(dead.ids, try reader.ordinals(ofIDs: dead.ids)) {
       isDead[ordinal] = true
       if let name = names[id] { named[ordinal] = name }
     }

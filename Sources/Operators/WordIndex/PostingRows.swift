@@ -23,9 +23,7 @@ final class PostingRows: Sendable {
     try reader.ids.forEach(in: 0..<reader.summary.documentCount) {
       documents.append($0 + Int64(documents.count))
     }
-    for id in dead.ids {
-      if let ordinal = try reader.ordinal(ofID: id) { documents[ordinal] = -1 }
-    }
+    for case let ordinal? in try reader.ordinals(ofIDs: dead.ids) { documents[ordinal] = -1 }
     self.documents = documents
     let isAscending = (1..<max(1, ids.count)).allSatisfy { ids[$0 - 1] < ids[$0] }
     order =

@@ -70,18 +70,27 @@ struct IndexBase {
     var claims: [UInt32: Int] = [:]
     claims.reserveCapacity(keys.count)
     for case let number? in numbers { claims[number, default: 0] += 1 }
-    let live = try segments.indices.reversed().filter { segments[$0].liveCount > 0 }.map {
-      (index: $0, reader: try open.reader(segments[$0]), dead: try open.dead(segments[$0]))
-    }
     try known.byID.withLock { known in
+      var wanted: [(id: UInt32, key: String)] = []
       for case (let key, let number?) in zip(keys, numbers)
       where claims[number] == 1 && known[number] == nil {
-        let place = try live.first {
-          try $0.reader.holds(id: number) && !$0.dead.contains(number)
-        }
-        known[number] = .some(
-          place.map { Found(segment: $0.index, id: number, key: key, isTrusted: true) })
+        wanted.append((number, key))
       }
+      for index in segments.indices.reversed() where segments[index].liveCount > 0 {
+        let dead = try open.dead(segments[index])
+        let held = try open.reader(segments[index]).holds(ids: wanted.map(\.id))
+        var missing: [(id: UInt32, key: String)] = []
+        for (document, isHeld) in zip(wanted, held) {
+          if isHeld && !dead.contains(document.id) {
+            known[document.id] = Found(
+              segment: index, id: document.id, key: document.key, isTrusted: true)
+          } else {
+            missing.append(document)
+          }
+        }
+        wanted = missing
+      }
+      for document in wanted { known[document.id] = .some(nil) }
     }
   }
 

@@ -70,11 +70,12 @@ extension IndexTables {
   ) throws -> Decision {
     if let present = base?.indexVersion, present >= version { return .alreadyApplied }
     var removal = TableUpdate.Removal.none
+    let isSame = base?.currentSnapshot?.id == staged.table?.currentSnapshot?.id
+    let present = isSame ? staged.present : try base?.dataFiles() ?? []
     if let before = staged.rowsBefore {
-      guard try wordCount(of: base) == before else { throw overtaken(staged.id) }
+      guard wordCount(of: base, present) == before else { throw overtaken(staged.id) }
       if before == 0 { removal = .all }
     } else {
-      let present = try base?.dataFiles() ?? []
       let labels = Set(present.map { label(of: $0, staged.id) })
       guard staged.wanted.subtracting(labels) == Set(staged.written.keys) else {
         throw overtaken(staged.id)

@@ -25,8 +25,9 @@ struct IndexTables {
   /// What one table gets.
   struct Staged {
     var id: TableID
-    /// As it was when its rows were written; nil where there was none.
+    /// As it was when its rows were written, with its files; nil where there was none.
     var table: Table?
+    var present: [DataFile] = []
     var schema: Schema
     /// What the table's files must be, by label; those of it that were written for this, with files.
     var wanted: Set<String>
@@ -71,11 +72,13 @@ struct IndexTables {
   private func words(
     _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
   ) throws -> Staged {
-    let present = try wordCount(of: table)
+    let present = try table?.dataFiles() ?? []
+    let count = wordCount(of: table, present)
     let schema = try schema(id, table)
     var staged = Staged(
-      id: id, table: table, schema: schema, wanted: [], written: [:], rowsBefore: present)
-    let first = present + 1
+      id: id, table: table, present: present, schema: schema, wanted: [], written: [:],
+      rowsBefore: count)
+    let first = count + 1
     guard first < change.manifest.nextWordID else { return staged }
     let sources = try change.manifest.segments.filter { $0.wordIDLimit > first }.map { segment in
       SegmentRows.words(try open.reader(segment), try open.wordIDs(segment), from: first)
@@ -105,9 +108,9 @@ struct IndexTables {
 
   /// How many words of the index a table has. Their IDs are dense from 1: the number of rows is the
   /// greatest of them. The twin's are not the index's.
-  func wordCount(of table: Table?) throws -> Int64 {
+  func wordCount(of table: Table?, _ files: [DataFile]) -> Int64 {
     guard let table, (table.indexVersion ?? 0) > 0 else { return 0 }
-    return try table.dataFiles().reduce(0) { $0 + $1.rowCount }
+    return files.reduce(0) { $0 + $1.rowCount }
   }
 
   /// Writes all rows of a table by SQL.
@@ -165,9 +168,9 @@ struct IndexTables {
     let segments = change.manifest.segments.filter { $0.liveCount > 0 }
     let schema = try schema(id, table)
     var staged = Staged(
-      id: id, table: table, schema: schema, wanted: Set(segments.map { label($0, id) }),
-      written: [:])
-    let present = Set(try table?.dataFiles().map { label(of: $0, id) } ?? [])
+      id: id, table: table, present: try table?.dataFiles() ?? [], schema: schema,
+      wanted: Set(segments.map { label($0, id) }), written: [:])
+    let present = Set(staged.present.map { label(of: $0, id) })
     let lacking = segments.filter { !present.contains(label($0, id)) }
     if let ahead {
       staged.written = try ahead.take(
@@ -241,9 +244,7 @@ struct IndexTables {
       let audit = try Audit(
         checks: output.checks, schema: staged.schema, label: staged.id.description)
       var current: [DataFile] = []
-      if audit.hasTableScope, let table = staged.table {
-        current = try kept(staged, table)
-      }
+      if audit.hasTableScope { current = kept(staged) }
       var audited = staged
       audited.audit = try audit.run(
         staged: staged.files, current: current, engine: workspace.engine,
@@ -255,10 +256,9 @@ struct IndexTables {
     }
   }
 
-  private func kept(_ staged: Staged, _ table: Table) throws -> [DataFile] {
-    let files = try table.dataFiles()
-    guard staged.rowsBefore == nil else { return files }
-    return files.filter { staged.wanted.contains(label(of: $0, staged.id)) }
+  private func kept(_ staged: Staged) -> [DataFile] {
+    guard staged.rowsBefore == nil else { return staged.present }
+    return staged.present.filter { staged.wanted.contains(label(of: $0, staged.id)) }
   }
 }
 

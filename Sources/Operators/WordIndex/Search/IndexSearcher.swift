@@ -85,9 +85,7 @@ struct SearchedSegment: Sendable {
 
   init(_ segment: LiveSegment) throws {
     reader = segment.reader
-    dead = try segment.dead.ids.compactMap { id in
-      try segment.reader.ordinal(ofID: id).map { UInt32($0) }
-    }
+    dead = try segment.reader.ordinals(ofIDs: segment.dead.ids).compactMap { $0.map(UInt32.init) }
   }
 }
 

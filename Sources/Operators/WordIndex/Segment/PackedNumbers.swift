@@ -115,6 +115,33 @@ struct PackedColumn: Sendable {
   }
 }
 
+/// Looks packed numbers up in any order; a page is read and verified once.
+struct ColumnLookup {
+  let form: PackedNumbers
+  private let column: PackedColumn
+  private var pages: [SegmentPart?]
+
+  init(_ column: PackedColumn) {
+    form = column.form
+    self.column = column
+    pages = Array(repeating: nil, count: column.form.pages)
+  }
+
+  mutating func callAsFunction(_ index: Int) throws -> Int64 {
+    precondition(index >= 0 && index < form.count, "a number of the column")
+    guard form.width > 0 else { return form.base }
+    let place = index / PackedNumbers.pageCount
+    let page: SegmentPart
+    if let known = pages[place] {
+      page = known
+    } else {
+      page = try column.page(place)
+      pages[place] = page
+    }
+    return form.number(index % PackedNumbers.pageCount, of: page.bytes)
+  }
+}
+
 /// Goes through packed numbers one after the other.
 struct ColumnScan {
   private let column: PackedColumn

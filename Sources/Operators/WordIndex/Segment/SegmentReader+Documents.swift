@@ -17,7 +17,7 @@ extension SegmentReader {
   /// - Parameter threads: How many share the blocks.
   /// - Returns: For each ID its document, or nil where the segment has none.
   public func documents(ids: [UInt32], threads: Int = 1) throws -> [StoredDocument?] {
-    let ordinals = try ids.map { try ordinal(ofID: $0) }
+    let ordinals = try ordinals(ofIDs: ids)
     var found = try documents(ordinals: ordinals.compactMap(\.self), threads: threads)
       .makeIterator()
     return ordinals.map { $0 == nil ? nil : found.next() }
@@ -97,22 +97,28 @@ extension SegmentReader {
     return found
   }
 
-  /// Whether the segment has a document of this ID.
-  public func holds(id: UInt32) throws -> Bool { try ordinal(ofID: id) != nil }
+  /// Which of these IDs the segment has documents of, dead or not.
+  public func holds(ids: [UInt32]) throws -> [Bool] { try ordinals(ofIDs: ids).map { $0 != nil } }
 
   /// The place of a document in the order of IDs.
-  func ordinal(ofID id: UInt32) throws -> Int? {
-    var (low, high) = (0, summary.documentCount)
-    while low < high {
-      // Without gaps the first guess is right, and no page is read.
-      let middle =
-        ids.form.width == 0
-        ? max(low, min(high - 1, Int(Int64(id) - ids.form.base))) : (low + high) / 2
-      let found = try self.id(ofOrdinal: middle)
-      if found == id { return middle }
-      if found < id { low = middle + 1 } else { high = middle }
+  func ordinal(ofID id: UInt32) throws -> Int? { try ordinals(ofIDs: [id])[0] }
+
+  /// The places of documents in the order of IDs; nil where the segment has none of that ID.
+  func ordinals(ofIDs ids: [UInt32]) throws -> [Int?] {
+    var column = ColumnLookup(self.ids)
+    return try ids.map { id in
+      var (low, high) = (0, summary.documentCount)
+      while low < high {
+        // Without gaps the first guess is right, and no page is read.
+        let middle =
+          column.form.width == 0
+          ? max(low, min(high - 1, Int(Int64(id) - column.form.base))) : (low + high) / 2
+        let found = UInt32(truncatingIfNeeded: try column(middle) + Int64(middle))
+        if found == id { return middle }
+        if found < id { low = middle + 1 } else { high = middle }
+      }
+      return nil
     }
-    return nil
   }
 
   /// The IDs of all documents, ascending.
@@ -131,6 +137,7 @@ extension SegmentReader {
 
   /// Documents by their places in the order of IDs; each block of documents is read once.
   func documents(ordinals: [Int], threads: Int = 1) throws -> [StoredDocument] {
+    var places = ColumnLookup(places)
     let wanted = try ordinals.map { Int(try places($0)) }
     let order = wanted.indices.sorted { wanted[$0] < wanted[$1] }
     return try inParts(order, threads) { part in
