@@ -37,7 +37,7 @@ struct AvroReader {
       throw decoder.damaged("the header has no schema", at: 4)
     }
     do {
-      schema = try AvroSchemaParser.parse(JSON(parsing: schemaText))
+      schema = try AvroSchemaParser.parse(schemaText)
     } catch {
       throw decoder.damaged("the header's schema does not parse: \(error)", at: 4)
     }

@@ -1,4 +1,5 @@
 import Core
+import Synchronization
 
 /// The type of a value in an Avro file, as its writer declared it.
 ///
@@ -79,11 +80,21 @@ indirect enum AvroValue: Sendable {
 struct AvroSchemaParser {
   private var named: [String: AvroType] = [:]
   private var depth = 0
+  /// By their texts, of which all the manifests of a lake have a handful; and parsing one takes
+  /// longer than reading the few rows behind it.
+  private static let known = Mutex<[[UInt8]: AvroType]>([:])
+  private static let mostKnown = 16
 
-  /// - Throws: `LakeError` `.damaged`, without a place.
-  static func parse(_ json: JSON) throws(LakeError) -> AvroType {
+  /// - Throws: `LakeError` `.damaged`, without a place; what parsing JSON throws.
+  static func parse(_ text: [UInt8]) throws -> AvroType {
+    if let type = known.withLock({ $0[text] }) { return type }
     var parser = AvroSchemaParser()
-    return try parser.type(json)
+    let type = try parser.type(JSON(parsing: text))
+    known.withLock { known in
+      if known.count >= mostKnown { known = [:] }
+      known[text] = type
+    }
+    return type
   }
 
   private mutating func type(_ json: JSON) throws(LakeError) -> AvroType {
