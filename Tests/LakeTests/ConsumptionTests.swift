@@ -245,6 +245,23 @@ struct PublisherTests {
     #expect(try scratch.keys(LakeLayout.statePrefix(id)).count == 2)
   }
 
+  @Test("what was loaded before is no worse a base: the swap tells, and the table is asked")
+  func loaded() throws {
+    let lake = lake
+    try publishHour(lake, id, hour(0), run: "a", name: "first")
+    let old = try #require(try lake.catalog.load(id))
+    try publishHour(lake, id, hour(1), run: "b", name: "second")
+    let mine = try stage(2, "mine", on: lake)
+    var bases: [Int?] = []
+    let outcome = try lake.publisher.publish(id, loaded: old, staged: [mine]) { table, _ in
+      bases.append(table?.version)
+      return apply(2, [mine])
+    }
+    #expect(bases == [1, 2])
+    #expect(outcome.table?.version == 3)
+    #expect(try outcome.table?.dataFiles().count == 3)
+  }
+
   @Test("rule 19: an ambiguous outcome leaves everything to maintenance")
   func ambiguousLeaves() throws {
     let store = FaultyStore(scratch.store) { _, key, _ in

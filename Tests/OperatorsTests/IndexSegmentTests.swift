@@ -281,7 +281,8 @@ struct IndexSegmentTests {
   @Test("documents are found in any order, by any number of threads", arguments: [1, 2, 5])
   func lookUps(_ threads: Int) throws {
     let scratch = try Scratch()
-    let collection = TextCollection.random(900, seed: 4)
+    // Their IDs have gaps, and take up more than a page.
+    let collection = TextCollection.random(1500, seed: 4)
     let segment = try collection.segment(scratch, "a.seg")
     var random = Seeded(9)
     let there = collection.texts.keys.sorted()
@@ -291,6 +292,7 @@ struct IndexSegmentTests {
     let byID = try segment.documents(ids: ids, threads: threads)
     #expect(byID.map { $0?.id } == expected)
     #expect(byID.map { $0?.key } == expected.map { $0.map(TextCollection.key) })
+    #expect(try segment.holds(ids: ids) == expected.map { $0 != nil })
     let keys = ids.map { TextCollection.key($0) } + ["", "f", "zzz"]
     let byKey = try segment.documents(keys: keys, threads: threads)
     #expect(byKey == byID + [nil, nil, nil])
