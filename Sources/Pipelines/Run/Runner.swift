@@ -273,7 +273,7 @@ final class Runner {
     var tables = Set<TableID>()
     for unit in units where unit.status == .published {
       let model = workspace.project[pipeline: unit.pipeline]?[model: unit.model]
-      tables.formUnion(model?.ids ?? [])
+      tables.formUnion((model?.tables ?? []).map { TableID(unit.pipeline, $0) })
       if unit.quarantined > 0 { tables.insert(TableID(unit.pipeline, QuarantineNames.table)) }
     }
     do {
