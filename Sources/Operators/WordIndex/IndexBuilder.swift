@@ -88,6 +88,9 @@ public struct IndexBuilder: Sendable {
   private let cancellation: Cancellation
   /// Of all files; packed ones may come to more, which is only slower then.
   private static let smallByteCount: Int64 = 8 << 20
+  /// Of the words that one thread merges at a time: what they become is in memory until those before
+  /// them are written.
+  private static let wordsInRange = 2048
 
   /// - Parameters:
   ///   - memoryByteCount: For words and postings; a few megabytes a thread come on top, and the
@@ -211,7 +214,8 @@ public struct IndexBuilder: Sendable {
     let writer = try SegmentWriter(
       path: path, sequence: sequence, tokenizer: tokenizer.canonicalText)
     // One thread packs the documents while others merge words.
-    let packing = Packing(writer, inversion.ranges(16 * threads) ?? [], threads: threads)
+    let packing = Packing(
+      writer, inversion.ranges(of: IndexBuilder.wordsInRange) ?? [], threads: threads)
     let stop = StopSign()
     onThreads(count: threads) { index in
       do {

@@ -85,13 +85,15 @@ final class Inversion: @unchecked Sendable {
 
   /// Ranges of words that can be merged apart from each other, in the order of the words; nil where
   /// words were written aside.
-  func ranges(_ count: Int) -> [[MergedWords.Part]]? {
+  ///
+  /// - Parameter size: Of how many words a range is, about.
+  func ranges(of size: Int) -> [[MergedWords.Part]]? {
     let (spilled, tables) = state.withLock { ($0.spilled, $0.tables) }
     guard spilled.isEmpty, let largest = tables.max(by: { $0.count < $1.count }) else { return nil }
-    let cuts = (1..<max(1, count)).map { $0 * largest.count / count }
+    let cuts = stride(from: size, to: largest.count, by: size)
     var starts = tables.map { _ in 0 }
     var ranges: [[MergedWords.Part]] = []
-    for cut in cuts + [largest.count] {
+    for cut in Array(cuts) + [largest.count] {
       let ends = tables.map {
         cut < largest.count ? $0.firstIndex(notLess: largest.text(cut)) : $0.count
       }
@@ -134,6 +136,7 @@ struct KeyOrder {
 
   init(_ keys: [String]) {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(keys.reduce(0) { $0 + $1.utf8.count })
     var starts: [Int] = []
     starts.reserveCapacity(keys.count + 1)
     for key in keys {
