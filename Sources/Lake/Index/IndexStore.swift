@@ -17,13 +17,19 @@ public struct IndexStore: Sendable {
   ///
   /// - Throws: `LakeError` `.damaged`, `.unsupported`.
   public func newest() throws -> IndexManifest? {
+    let version = try newestVersion()
+    return version == 0 ? nil : try read(version)
+  }
+
+  /// 0 where there is no manifest.
+  private func newestVersion() throws -> Int {
     var version = 0
     try store.list(prefix: LakeLayout.indexManifestPrefix(id)) { page in
       for object in page {
         version = max(version, LakeLayout.indexManifestVersion(of: object.key, id) ?? 0)
       }
     }
-    return version == 0 ? nil : try read(version)
+    return version
   }
 
   /// One version.
@@ -56,44 +62,54 @@ public struct IndexStore: Sendable {
 
   /// Publishes what comes after `base`: creates the next version's file if there is none.
   ///
-  /// - Parameter base: The newest manifest, as far as the caller knows; nil for the first.
+  /// - Parameters:
+  ///   - base: The newest manifest, as far as the caller knows; nil for the first.
+  ///   - ready: Called before the manifest becomes visible, when all else is done. What it throws
+  ///     ends the commit.
   /// - Returns: The manifest as it is published.
   /// - Throws: `LakeError` `.conflict` where another writer was first: load and decide again.
   ///   `.ambiguous` where the outcome could not be found out: nothing may be cleaned up.
-  public func commit(_ manifest: IndexManifest, after base: IndexManifest?) throws -> IndexManifest
-  {
+  public func commit(
+    _ manifest: IndexManifest, after base: IndexManifest?, ready: () throws -> Void = {}
+  ) throws -> IndexManifest {
     var next = manifest
     next.version = (base?.version ?? 0) + 1
     next.nonce = Nonce.hex()
     next.parent = base?.nonce ?? ""
     let key = LakeLayout.indexManifest(id, version: next.version)
+    var isReady = false
     do {
       let text = next.json.text(indented: true) + "\n"
-      _ = try store.put(key, .bytes(Array(text.utf8)), .absent)
+      _ = try store.put(key, .bytes(Array(text.utf8)), .absent) {
+        try ready()
+        isReady = true
+      }
     } catch let error as StoreError {
+      guard isReady else { throw error }
       switch error.code {
       case .denied, .full, .notAnObject, .badAddress, .unsafe: throw error
       default: break
       }
       // The answer may have been lost on the way: the nonce says whose file it is.
-      guard let found = try known(next.version, key) else { throw error }
+      guard let found = try known(key, { try file(next.version) }) else { throw error }
       guard found.nonce == next.nonce else { throw conflict(key) }
     }
     // Rule 20: under a writer that slept, the number may have come free, and the line goes on
     // elsewhere.
-    if let newest = try known(nil, key), newest.version > next.version,
-      try known(next.version + 1, key)?.parent != next.nonce
+    if try known(key, newestVersion) > next.version,
+      try known(key, { try file(next.version + 1) })?.parent != next.nonce
     {
       throw conflict(key)
     }
     return next
   }
 
-  /// What is there after a put; `nil` asks for the newest.
-  private func known(_ version: Int?, _ key: String) throws(LakeError) -> IndexManifest? {
+  /// What is there after a put.
+  private func known<Found>(
+    _ key: String, _ find: () throws -> Found
+  ) throws(LakeError) -> Found {
     do {
-      guard let version else { return try newest() }
-      return try file(version)
+      return try find()
     } catch {
       throw LakeError(
         .ambiguous, "it is not known whether the index was published: \(error)",

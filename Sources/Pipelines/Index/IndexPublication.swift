@@ -85,7 +85,7 @@ final class IndexPublication: Sendable {
 
 /// Lets threads go on one after the other, in the order of their numbers from 1, once number 0 has
 /// passed.
-private final class Turns: @unchecked Sendable {
+final class Turns: @unchecked Sendable {
   // Unchecked: what varies is guarded by the monitor.
 
   /// One that comes before has failed, and what was to follow it is not to be done.

@@ -173,10 +173,19 @@ struct IndexRun {
   ) throws {
     var next = change.manifest
     next.version = (base.manifest?.version ?? 0) + 1
+    next.written = workspace.context.clock.now()
     try run.renewIfDue()
     let publication = tables.publication(
       of: change, version: next.version, base.open, ahead: ahead, isSmall: isSmall,
       audits: true, cancellation: cancellation)
+    // The manifest waits where nobody sees it until the tables' rows are written.
+    let turns = Turns()
+    let commit = Job { [index, run, next] in
+      try index.commit(next, after: base.manifest) {
+        try turns.wait(for: 1)
+        try run.checkMayPublish()
+      }
+    }
     var published: IndexManifest?
     do {
       let staged = try timed("compute", &result) {
@@ -192,16 +201,17 @@ struct IndexRun {
       try timed("publish", &result) {
         progress.report(task: unit.label, step: "publish", done: 0, total: 0)
         try run.renewIfDue()
-        next.written = workspace.context.clock.now()
         _ = try publication.finish {
-          try run.checkMayPublish()
-          published = try index.commit(next, after: base.manifest)
+          turns.pass()
+          published = try commit.value()
         }
       }
       result.bytesWritten =
         change.manifest.newBytes(since: base.manifest)
         + staged.flatMap(\.files).reduce(0) { $0 + $1.byteCount }
     } catch {
+      turns.stop(at: 1)
+      _ = try? commit.value()
       publication.stop()
       let code = (error as? LakeError)?.code
       guard let published else {
