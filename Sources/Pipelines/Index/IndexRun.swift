@@ -65,10 +65,9 @@ struct IndexRun {
       return
     }
     var burials = try batch.burials(base)
-    let ahead =
-      batch.hasFewFiles && !burials.isEmpty ? RowsAhead(burials, tables, base.open) : nil
+    let ahead = batch.hasFewFiles ? TablesAhead(burials, tables, base.open) : nil
     // What a later attempt leaves is other rows.
-    defer { ahead?.drop(tables.discard) }
+    defer { ahead?.rows?.drop(tables.discard) }
     do {
       let built = try batch.build(base, rejects, &result)
       defer { built.removeScratch() }
@@ -90,7 +89,7 @@ struct IndexRun {
         } catch let error as LakeError
           where error.code == .conflict && isQuarantined && attempt < 20
         {
-          if let unexpected = ahead?.unexpected { throw unexpected }
+          if let unexpected = ahead?.rows?.unexpected { throw unexpected }
           // Rule 32: the loser gives its words other numbers, if the batch is still to be done.
           base = try self.base(base.open, of: batch, trustingNumbers: false)
           guard try isBase(base) else {
@@ -102,7 +101,7 @@ struct IndexRun {
       }
     } catch {
       // What went wrong may have come of taking a document for another file's.
-      if let unexpected = ahead?.unexpected { throw unexpected }
+      if let unexpected = ahead?.rows?.unexpected { throw unexpected }
       throw error
     }
   }
@@ -168,7 +167,7 @@ struct IndexRun {
 
   /// - Parameter first: Publishes what comes before the index.
   private func publish(
-    _ change: IndexChange, _ base: IndexBase, _ ahead: RowsAhead?, isSmall: Bool,
+    _ change: IndexChange, _ base: IndexBase, _ ahead: TablesAhead?, isSmall: Bool,
     _ result: inout UnitResult, first: (inout UnitResult) throws -> Void
   ) throws {
     var next = change.manifest

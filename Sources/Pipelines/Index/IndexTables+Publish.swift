@@ -8,10 +8,10 @@ extension IndexTables {
   /// - Parameters:
   ///   - change: The version, whose new files need not be in the lake yet.
   ///   - version: Its number, as it is or as it is going to be.
-  ///   - ahead: Rows that have been written already, or are just being.
+  ///   - ahead: What has been done already, or is just being.
   ///   - audits: Whether the tables' checks are made.
   func publication(
-    of change: IndexChange, version: Int, _ open: OpenIndex, ahead: RowsAhead? = nil,
+    of change: IndexChange, version: Int, _ open: OpenIndex, ahead: TablesAhead? = nil,
     isSmall: Bool = false, audits: Bool = false, cancellation: Cancellation
   ) -> IndexPublication {
     let works = WordIndexSettings.tables.map { table in
@@ -50,7 +50,7 @@ extension IndexTables {
   ) throws -> Bool {
     do {
       let outcome = try lake.publisher.publish(
-        staged.id, loaded: staged.table, staged: staged.files, run: run, rebuilds: true,
+        staged.id, loaded: staged.present.table, staged: staged.files, run: run, rebuilds: true,
         cancellation: cancellation, ready: ready, visible: visible
       ) { base, _ in try decide(staged, base) }
       if case .published = outcome { return true }
@@ -70,18 +70,20 @@ extension IndexTables {
   ) throws -> Decision {
     if let present = base?.indexVersion, present >= version { return .alreadyApplied }
     var removal = TableUpdate.Removal.none
-    let isSame = base?.currentSnapshot?.id == staged.table?.currentSnapshot?.id
-    let present = isSame ? staged.present : try base?.dataFiles() ?? []
+    var present = staged.present
+    if base?.currentSnapshot?.id != present.table?.currentSnapshot?.id {
+      present = Present(table: base, files: try base?.dataFiles() ?? [])
+    }
     if let before = staged.rowsBefore {
-      guard wordCount(of: base, present) == before else { throw overtaken(staged.id) }
+      guard wordCount(of: present) == before else { throw overtaken(staged.id) }
       if before == 0 { removal = .all }
     } else {
-      let labels = Set(present.map { label(of: $0, staged.id) })
+      let labels = Set(present.files.map { label(of: $0, staged.id) })
       guard staged.wanted.subtracting(labels) == Set(staged.written.keys) else {
         throw overtaken(staged.id)
       }
       removal = .files(
-        present.filter { !staged.wanted.contains(label(of: $0, staged.id)) }.map(\.path))
+        present.files.filter { !staged.wanted.contains(label(of: $0, staged.id)) }.map(\.path))
     }
     return .apply(publication(staged, version: version, removal: removal, consumption))
   }

@@ -22,12 +22,17 @@ struct IndexTables {
     WordIndexSettings.tables.map { TableID(model.pipeline, $0.name) }
   }
 
+  /// A table as it is, with its files; nil where there is none.
+  struct Present {
+    var table: Table?
+    var files: [DataFile]
+  }
+
   /// What one table gets.
   struct Staged {
     var id: TableID
-    /// As it was when its rows were written, with its files; nil where there was none.
-    var table: Table?
-    var present: [DataFile] = []
+    /// What there was when its rows were written.
+    var present: Present
     var schema: Schema
     /// What the table's files must be, by label; those of it that were written for this, with files.
     var wanted: Set<String>
@@ -46,17 +51,22 @@ struct IndexTables {
   ///
   /// - Parameters:
   ///   - change: The version, whose new files need not be in the lake yet.
-  ///   - ahead: Rows that have been written already, or are just being.
+  ///   - ahead: What has been done already, or is just being.
   func stage(
-    _ name: String, _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
+    _ name: String, _ change: IndexChange, _ open: OpenIndex, _ ahead: TablesAhead?
   ) throws -> Staged {
     let id = TableID(model.pipeline, name)
-    let table = try lake.catalog.load(id)
+    let present = try ahead?.present(id) ?? present(id)
     return switch name {
-    case "words": try words(id, table, change, open)
-    case "documents": try documents(id, table, change, open, ahead)
-    default: try postings(id, table, change, open)
+    case "words": try words(id, present, change, open)
+    case "documents": try documents(id, present, change, open, ahead?.rows)
+    default: try postings(id, present, change, open)
     }
+  }
+
+  func present(_ id: TableID) throws -> Present {
+    let table = try lake.catalog.load(id)
+    return Present(table: table, files: try table?.dataFiles() ?? [])
   }
 
   func discard(_ staged: [Staged]) { discard(staged.flatMap(\.files)) }
@@ -70,14 +80,12 @@ struct IndexTables {
   }
 
   private func words(
-    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+    _ id: TableID, _ present: Present, _ change: IndexChange, _ open: OpenIndex
   ) throws -> Staged {
-    let present = try table?.dataFiles() ?? []
-    let count = wordCount(of: table, present)
-    let schema = try schema(id, table)
+    let count = wordCount(of: present)
+    let schema = try schema(id, present.table)
     var staged = Staged(
-      id: id, table: table, present: present, schema: schema, wanted: [], written: [:],
-      rowsBefore: count)
+      id: id, present: present, schema: schema, wanted: [], written: [:], rowsBefore: count)
     let first = count + 1
     guard first < change.manifest.nextWordID else { return staged }
     let sources = try change.manifest.segments.filter { $0.wordIDLimit > first }.map { segment in
@@ -85,7 +93,8 @@ struct IndexTables {
     }
     // New words of one batch come by their IDs. Where the table is behind by more than that, a word
     // may also be in several segments.
-    let isNext = sources.count == 1 && (table?.indexVersion ?? 0) >= change.manifest.version
+    let isNext =
+      sources.count == 1 && (present.table?.indexVersion ?? 0) >= change.manifest.version
     if isNext {
       staged.written[""] = try workspace.engine.write(
         sources[0], into: output(schema, id, part: "words"), label: id.description,
@@ -108,9 +117,9 @@ struct IndexTables {
 
   /// How many words of the index a table has. Their IDs are dense from 1: the number of rows is the
   /// greatest of them. The twin's are not the index's.
-  func wordCount(of table: Table?, _ files: [DataFile]) -> Int64 {
-    guard let table, (table.indexVersion ?? 0) > 0 else { return 0 }
-    return files.reduce(0) { $0 + $1.rowCount }
+  func wordCount(of present: Present) -> Int64 {
+    guard let table = present.table, (table.indexVersion ?? 0) > 0 else { return 0 }
+    return present.files.reduce(0) { $0 + $1.rowCount }
   }
 
   /// Writes all rows of a table by SQL.
@@ -118,19 +127,21 @@ struct IndexTables {
     _ name: String, _ sql: String, _ inputs: [String: Query.Input]
   ) throws -> Staged {
     let id = TableID(model.pipeline, name)
-    let table = try lake.catalog.load(id)
-    let schema = try schema(id, table)
+    let present = try present(id)
+    let schema = try schema(id, present.table)
     let query = Query(sql: sql, inputs: inputs, label: id.description)
     let files = try compute(
       query, schema, id, part: "twin", sort: sort(of: id).map { .init($0.column) })
     return Staged(
-      id: id, table: table, schema: schema, wanted: [""], written: ["": files], rowsBefore: nil)
+      id: id, present: present, schema: schema, wanted: [""], written: ["": files],
+      rowsBefore: nil)
   }
 
   private func documents(
-    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex, _ ahead: RowsAhead?
+    _ id: TableID, _ present: Present, _ change: IndexChange, _ open: OpenIndex,
+    _ ahead: RowsAhead?
   ) throws -> Staged {
-    try parts(id, table, change, ahead) { segment in
+    try parts(id, present, change, ahead) { segment in
       try documents(
         segment, change.dead(of: segment, open), open, threads: workspace.project.engine.threads)
     }
@@ -151,9 +162,9 @@ struct IndexTables {
   }
 
   private func postings(
-    _ id: TableID, _ table: Table?, _ change: IndexChange, _ open: OpenIndex
+    _ id: TableID, _ present: Present, _ change: IndexChange, _ open: OpenIndex
   ) throws -> Staged {
-    try parts(id, table, change, nil) { segment in
+    try parts(id, present, change, nil) { segment in
       try SegmentRows.postings(
         open.reader(segment), try open.wordIDs(segment),
         parts: segment.postingCount < 50_000 ? 1 : workspace.project.engine.threads)
@@ -162,16 +173,16 @@ struct IndexTables {
 
   /// Writes the rows of segments whose files the table has not.
   private func parts(
-    _ id: TableID, _ table: Table?, _ change: IndexChange, _ ahead: RowsAhead?,
+    _ id: TableID, _ present: Present, _ change: IndexChange, _ ahead: RowsAhead?,
     rows: (IndexManifest.Segment) throws -> [any BatchSource]
   ) throws -> Staged {
     let segments = change.manifest.segments.filter { $0.liveCount > 0 }
-    let schema = try schema(id, table)
+    let schema = try schema(id, present.table)
     var staged = Staged(
-      id: id, table: table, present: try table?.dataFiles() ?? [], schema: schema,
-      wanted: Set(segments.map { label($0, id) }), written: [:])
-    let present = Set(staged.present.map { label(of: $0, id) })
-    let lacking = segments.filter { !present.contains(label($0, id)) }
+      id: id, present: present, schema: schema, wanted: Set(segments.map { label($0, id) }),
+      written: [:])
+    let labels = Set(present.files.map { label(of: $0, id) })
+    let lacking = segments.filter { !labels.contains(label($0, id)) }
     if let ahead {
       staged.written = try ahead.take(
         Set(lacking.map { label($0, id) }), of: schema, discard: discard)
@@ -257,8 +268,8 @@ struct IndexTables {
   }
 
   private func kept(_ staged: Staged) -> [DataFile] {
-    guard staged.rowsBefore == nil else { return staged.present }
-    return staged.present.filter { staged.wanted.contains(label(of: $0, staged.id)) }
+    guard staged.rowsBefore == nil else { return staged.present.files }
+    return staged.present.files.filter { staged.wanted.contains(label(of: $0, staged.id)) }
   }
 }
 

@@ -3,12 +3,36 @@ import Lake
 import Operators
 import Synchronization
 
+/// What there is to do for the tables of a small batch before its segment is built: to look at the
+/// tables, and to write the rows that older segments keep.
+struct TablesAhead: Sendable {
+  /// Nil where none are written.
+  let rows: RowsAhead?
+  private let tables: [TableID: Job<IndexTables.Present>]
+
+  /// Starts.
+  init(_ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex) {
+    let ids = IndexTables.ids(of: tables.model)
+    let present = Dictionary(
+      uniqueKeysWithValues: ids.map { id in (id, Job { try tables.present(id) }) })
+    self.tables = present
+    let id = TableID(tables.model.pipeline, RowsAhead.table)
+    rows =
+      burials.isEmpty
+      ? nil : RowsAhead(burials, tables, open) { try present[id]?.value().table }
+  }
+
+  /// Waits for a table.
+  func present(_ id: TableID) throws -> IndexTables.Present? { try tables[id]?.value() }
+}
+
 /// The rows of `documents` that a batch leaves of older segments. Which these are follows from the
 /// batch's files alone: so they are written while the batch's own segment is built, and numbered, and
 /// its rows are. That is a longer way, which half of the threads are left to.
 final class RowsAhead: Sendable {
   private let job: Job<Written>
   private let isTaken = Atomic<Bool>(false)
+  fileprivate static let table = "documents"
 
   /// Files by the label of the segment whose rows they are.
   private struct Written {
@@ -17,10 +41,13 @@ final class RowsAhead: Sendable {
   }
 
   /// Starts writing. Where a document is of another file than the burial says, there are no rows.
-  init(_ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex) {
+  fileprivate init(
+    _ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex,
+    into table: @escaping @Sendable () throws -> Table?
+  ) {
     job = Job {
-      let id = TableID(tables.model.pipeline, "documents")
-      var written = Written(schema: try tables.schema(id, tables.lake.catalog.load(id)))
+      let id = TableID(tables.model.pipeline, RowsAhead.table)
+      var written = Written(schema: try tables.schema(id, table()))
       do {
         for burial in burials {
           guard burial.segment.liveCount > 0 else {
