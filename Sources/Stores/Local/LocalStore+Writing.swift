@@ -23,7 +23,13 @@ extension LocalStore {
   ) throws -> Object {
     let path = try path(of: key)
     return try counter.around("put", key) {
-      try write(key, to: path, body, condition, isDurable: isDurable, ready: ready)
+      do {
+        return try write(key, to: path, body, condition, isDurable: isDurable, ready: ready)
+      } catch {
+        // It may have been made for this object.
+        removeEmptyFolders(from: parent(of: path))
+        throw error
+      }
     }
   }
 
