@@ -139,6 +139,33 @@ struct RestCatalogTests {
     #expect(try lake.catalog.load(id)?.history().count == 1)
   }
 
+  @Test("a table that was made, but whose rows did not come, says nothing of having them")
+  func madeOnly() throws {
+    let server = try server()
+    let lake = lake(catalog(server))
+    struct PulledPlug: Error {}
+    var update = TableUpdate(schema: columns.withFreshIDs(), time: lake.clock.now())
+    update.properties = [SummaryKey.consumption: "0a1b", SummaryKey.index: "7"]
+    var calls = 0
+    #expect(throws: PulledPlug.self) {
+      try lake.catalog.commit(
+        update, to: id, base: nil,
+        ready: {
+          calls += 1
+          // The second time, the table is there.
+          if calls == 2 { throw PulledPlug() }
+        }, visible: {})
+    }
+    let made = try #require(try lake.catalog.load(id))
+    #expect(made.currentSnapshot == nil)
+    #expect(try made.consumption() == nil)
+    #expect(made.property(SummaryKey.index) == nil)
+    _ = try lake.catalog.commit(update, to: id, base: made, ready: {}, visible: {})
+    let whole = try #require(try lake.catalog.load(id))
+    #expect(whole.property(SummaryKey.consumption) == "0a1b")
+    #expect(whole.property(SummaryKey.index) == "7")
+  }
+
   @Test("eight writers at once: every row is there once")
   func race() throws {
     let server = try server()

@@ -214,8 +214,8 @@ public struct IndexBuilder: Sendable {
     let writer = try SegmentWriter(
       path: path, sequence: sequence, tokenizer: tokenizer.canonicalText)
     // One thread packs the documents while others merge words.
-    let packing = Packing(
-      writer, inversion.ranges(of: IndexBuilder.wordsInRange) ?? [], threads: threads)
+    let ranges = inversion.ranges(16 * threads, ofAtMost: IndexBuilder.wordsInRange)
+    let packing = Packing(writer, ranges ?? [], threads: threads)
     let stop = StopSign()
     onThreads(count: threads) { index in
       do {

@@ -86,10 +86,13 @@ final class Inversion: @unchecked Sendable {
   /// Ranges of words that can be merged apart from each other, in the order of the words; nil where
   /// words were written aside.
   ///
-  /// - Parameter size: Of how many words a range is, about.
-  func ranges(of size: Int) -> [[MergedWords.Part]]? {
+  /// - Parameters:
+  ///   - least: How many ranges there are at least, of as many words.
+  ///   - size: How many words a range is to have at most, about.
+  func ranges(_ least: Int, ofAtMost size: Int) -> [[MergedWords.Part]]? {
     let (spilled, tables) = state.withLock { ($0.spilled, $0.tables) }
     guard spilled.isEmpty, let largest = tables.max(by: { $0.count < $1.count }) else { return nil }
+    let size = max(1, min(size, largest.count / least))
     let cuts = stride(from: size, to: largest.count, by: size)
     var starts = tables.map { _ in 0 }
     var ranges: [[MergedWords.Part]] = []

@@ -31,6 +31,7 @@ final class Packing: @unchecked Sendable {
   /// Takes ranges until there are none.
   func work(ordinals: [UInt32]?, _ stop: StopSign, _ cancellation: Cancellation) throws {
     while let range = take(stop) {
+      try cancellation.check()
       let words = try EncodedWords(ranges[range], ordinals: ordinals, check: cancellation.check)
       try write(words, range)
     }

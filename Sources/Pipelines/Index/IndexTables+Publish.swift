@@ -71,7 +71,9 @@ extension IndexTables {
     if let present = base?.indexVersion, present >= version { return .alreadyApplied }
     var removal = TableUpdate.Removal.none
     var present = staged.present
-    if base?.currentSnapshot?.id != present.table?.currentSnapshot?.id {
+    if base?.currentSnapshot?.id != present.table?.currentSnapshot?.id
+      || base?.location != present.table?.location
+    {
       present = Present(table: base, files: try base?.dataFiles() ?? [])
     }
     if let before = staged.rowsBefore {

@@ -13,7 +13,7 @@ extension LocalStore {
   public func put(_ key: String, _ body: Body, _ condition: PutCondition) throws -> Object {
     let path = try path(of: key)
     return try counter.around("put", key) {
-      try write(key, to: path, body, condition, isDurable: isDurable, ready: {})
+      try write(key, to: path, body, condition, isDurable: isDurable)
     }
   }
 
@@ -24,7 +24,10 @@ extension LocalStore {
     let path = try path(of: key)
     return try counter.around("put", key) {
       do {
-        return try write(key, to: path, body, condition, isDurable: isDurable, ready: ready)
+        return try write(key, to: path, body, condition, isDurable: isDurable) {
+          try ready()
+          return true
+        }
       } catch {
         // It may have been made for this object.
         removeEmptyFolders(from: parent(of: path))
@@ -39,13 +42,14 @@ extension LocalStore {
   ) throws -> Object {
     let path = try path(of: key)
     return try counter.around("put", key) {
-      try write(key, to: path, body, condition, isDurable: false, ready: {})
+      try write(key, to: path, body, condition, isDurable: false)
     }
   }
 
+  /// - Parameter wait: Called with the file on the disk; says whether it has waited.
   private func write(
     _ key: String, to path: String, _ body: Body, _ condition: PutCondition, isDurable: Bool,
-    ready: () throws -> Void
+    wait: () throws -> Bool = { false }
   ) throws -> Object {
     do {
       let source = try BodySource(body)
@@ -54,7 +58,8 @@ extension LocalStore {
       let staged = try stage(in: folder, isDurable: isDurable)
       try staged.fill(from: source)
       if isDurable { try staged.file.synchronize() }
-      try ready()
+      // Who goes by an object's age means its time in the store.
+      if try wait() { try staged.date() }
       switch condition {
       case .absent: try link(staged, to: path)
       case .always: try replace(path, with: staged, matching: nil, isDurable: isDurable)

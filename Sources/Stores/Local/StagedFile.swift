@@ -94,6 +94,11 @@ final class StagedFile {
     }
   }
 
+  /// Dates the file as of now: it has waited for its name.
+  func date() throws(Errno) {
+    guard futimens(file.descriptor, nil) == 0 else { throw Errno(errno) }
+  }
+
   /// Moves the modification time past `other`'s: within one tick of the file system's clock a
   /// replacement of the same length on a re-used inode would have the version of what it replaced.
   func makeNewer(than other: stat, isDurable: Bool) throws(Errno) {

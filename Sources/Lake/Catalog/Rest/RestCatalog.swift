@@ -88,12 +88,7 @@ public struct RestCatalog: Catalog {
       guard let now = try? load(id) else { continue }
       if now.metadata.snapshot(builder.snapshotID) != nil { return now }
       // The base has moved on: a commit on it, still under way or not, can only fail.
-      if now.metadata.currentSnapshotID != base.metadata.currentSnapshotID
-        || now.metadata.currentSchemaID != base.metadata.currentSchemaID
-        || now.metadata.uuid != base.metadata.uuid
-      {
-        throw conflict(id)
-      }
+      guard RestUpdate.isSame(now.metadata, base.metadata) else { throw conflict(id) }
     }
     throw LakeError(
       .ambiguous,
@@ -109,9 +104,12 @@ public struct RestCatalog: Catalog {
       advice: "run again")
   }
 
-  /// Makes the table without rows; nobody has to see them both at once.
+  /// Makes the table without rows; nobody has to see them both at once. What its properties are to
+  /// say of the rows, they do not say before these are there.
   private func create(_ update: TableUpdate, _ id: TableID) throws -> Table {
     let location = store.uri(LakeLayout.table(id))
+    var update = update
+    update.properties = [:]
     let wanted = try MetadataEvolution.evolve(nil, to: update, id: id, location: location)
     try makeNamespace(of: id)
     let answer = try rest.ask(

@@ -42,6 +42,14 @@ enum RestUpdate {
       }
   }
 
+  /// Whether what `body` requires of a table still holds, but for branches and tags.
+  static func isSame(_ now: TableMetadata, _ base: TableMetadata) -> Bool {
+    now.uuid == base.uuid && now.currentSnapshotID == base.currentSnapshotID
+      && now.currentSchemaID == base.currentSchemaID && now.lastColumnID == base.lastColumnID
+      && now.defaultSpecID == base.defaultSpecID
+      && now.defaultSortOrderID == base.defaultSortOrderID
+  }
+
   private static func updates(_ base: TableMetadata, _ next: TableMetadata) -> [JSON] {
     var updates: [JSON] = []
     for entry in next.schemas where !base.schemas.contains(entry) {
