@@ -19,6 +19,29 @@ struct LocalWritingTests {
     #expect(scratch.files == ["a/b"])
   }
 
+  @Test("an object that waits for its turn is seen from then on, as old as that, or never")
+  func waits() throws {
+    var turn = Instant(microseconds: 0)
+    var early: Object?
+    let put = try store.put("a/b", .bytes([1]), .absent) {
+      early = try store.head("a/b")
+      // Longer than the file system's clock stands still.
+      Thread.sleep(forTimeInterval: 0.05)
+      turn = store.now()
+    }
+    #expect(early == nil)
+    let found = try #require(try store.head("a/b"))
+    #expect(found == put)
+    let modified = try #require(found.modified)
+    #expect(modified > Instant(microseconds: turn.microseconds - 20_000))
+    struct Stopped: Error {}
+    #expect(throws: Stopped.self) {
+      try store.put("c/d", .bytes([1]), .absent) { throw Stopped() }
+    }
+    #expect(scratch.files == ["a/b"])
+    #expect(!FileManager.default.fileExists(atPath: scratch.path + "/c"))
+  }
+
   @Test("matches: only over the version that was seen")
   func matches() throws {
     expectFailure(.conditionFailed) { try store.put("x", text: "0", .matches(Version("1-1-1"))) }
