@@ -8,8 +8,8 @@ One generated hour, or that many hours of a day as one, and a block list of 1,00
 the native operator, `twin` its SQL; BENCH_MEMORY=256MB limits both. The contestants take turns; each run is a
 new process that starts with nothing: Sluice with a fresh lake. Medians, and ratios to Sluice.
 Memory is the peak of the process and its children together, looked at every 100 ms, or the kernel's
-own peak of the largest process where that is more. (Every 10 ms took a fifth more of what a short run
-needs both cores for.) Processor time is that of all of them, too: of
+own peak of the largest process where that is more. (Every 10 ms costs a run of half a second some
+milliseconds.) Processor time is that of all of them, too: of
 children that nobody waits for, such as Spark's Java, what they had used when last looked at. The
 answers must agree row for row.
 """
