@@ -8,7 +8,8 @@ bounded   the same with 256 MB
 sluice    the whole run into a fresh lake: the index, its manifest, and the three tables
 update    another whole run, after one file in 100 was changed: got a word more, or lost it again, so
           that the files stay as large as they are
-unchanged a run that lists the files, compares them with the log, and finds nothing to do
+unchanged a run that lists the files, compares them with the log, and finds nothing to do; before it, as
+          many files that nobody looks at were changed, so that it begins with as cold a cache
 others    the rivals' programs of wordindex_rivals.py: tantivy an index, the others three tables
 
 The contestants take turns; each run is a new process, and begins once what was written before it, by
@@ -36,6 +37,8 @@ NAMES = os.environ.get("BENCH_ONLY", "index,bounded,tantivy,sluice,update,unchan
                        ).split(",")
 KERNELS = os.path.join(BIN, "wordindex-kernels")
 PYTHON = os.environ.get("BENCH_PYTHON", os.path.join(VENV, "python"))
+# Pairs of an update and an unchanged run in each turn: with the eighth, small segments would be merged.
+PARTS = range(6)
 RIVALS = os.path.join(ROOT, "Benchmarks", "wordindex_rivals.py")
 
 
@@ -47,6 +50,11 @@ def prepare():
     queries = os.path.join(WORK, f"queries-{FILES}")
     size, words = 0, re.compile(r"\w+")
     pick, pairs = random.Random(1), []
+    shutil.rmtree(aside(folder), ignore_errors=True)
+    os.makedirs(aside(folder))
+    for part in PARTS:
+        for number in changing(part):
+            shutil.copy(f"{folder}/{number}.txt", aside(folder))
     for name in glob.glob(f"{folder}/*.txt"):  # into the page cache, for everyone alike
         with open(name, "rb") as file:
             size += len(file.read())
@@ -65,10 +73,20 @@ def prepare():
     return folder, queries, size
 
 
-def change(folder, first):
-    """Gives one file in 100 a word more, or takes it away again."""
+def aside(folder):
+    """Where the files are that are changed before a run that is to find nothing."""
+    return folder + ".aside"
+
+
+def changing(part):
+    """The numbers of the files that an update changes, one in 100."""
+    return range(1 + 16 * part, FILES + 1, 100)
+
+
+def change(folder, part):
+    """Gives files a word more, or takes it away again."""
     more = " changed"
-    for number in range(first, FILES + 1, 100):
+    for number in changing(part):
         with open(f"{folder}/{number}.txt", encoding="utf-8") as file:
             text = file.read()
         with open(f"{folder}/{number}.txt", "w", encoding="utf-8") as file:
@@ -85,7 +103,9 @@ def contestant(name, folder, out, part=0):
         if name == "sluice":
             shutil.rmtree(lake, ignore_errors=True)
         elif name == "update":
-            change(folder, 1 + 16 * part)
+            change(folder, part)
+        else:
+            change(aside(folder), part)
         settings.update(SLUICE_LAKE=lake, WORDINDEX_FILES=f"{folder}/*.txt")
         return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT], settings
     return [PYTHON, RIVALS, name, folder, out], settings
@@ -146,8 +166,8 @@ def main():
     outs = {name: os.path.join(WORK, name) for name in NAMES}
     pair = [name for name in ("update", "unchanged") if name in NAMES]
     turn = [(name, 0) for name in NAMES if name not in pair]
-    # At its end: the files are others then. With the eighth, small segments would be merged.
-    turn += [(name, part) for part in range(6) for name in pair]
+    # At its end: the files are others then.
+    turn += [(name, part) for part in PARTS for name in pair]
     digests = {}
     for number in range(RUNS):
         for name, part in turn:
