@@ -37,7 +37,7 @@ final class PostingRows: Sendable {
     guard parts > 1, blocks.count > parts else { return [0..<ids.count] }
     // Words in the order of their bytes are cut where the bytes are; others by their number.
     let first = blocks[0].listsOffset
-    let total = blocks.last!.offset + blocks.last!.byteCount - first
+    let total = blocks.last!.end - first
     var cuts = [0]
     for part in 1..<parts {
       if order.isEmpty {

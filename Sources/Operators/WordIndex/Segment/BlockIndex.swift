@@ -9,6 +9,11 @@ struct BlockIndex: Sendable {
     var offset: Int64
     var byteCount: Int64
     var checksum: UInt32
+    /// Of what belongs to the words of the block, and lies behind them; 0 for other blocks.
+    var moreByteCount: Int64 = 0
+    var moreChecksum: UInt32 = 0
+
+    var end: Int64 { offset + byteCount + moreByteCount }
   }
 
   private(set) var blocks: [Block] = []
@@ -21,10 +26,13 @@ struct BlockIndex: Sendable {
   var count: Int { blocks.count }
 
   /// - Parameters:
-  ///   - part: Of each block: the bytes of its lists, where it has some; its own; its checksum;
-  ///     what its first key shares with the one before, how many more bytes it has, and those.
+  ///   - part: Of each block: the bytes of its lists, where it has some; its own; its checksum; both
+  ///     again for a second part, where it has two; what its first key shares with the one before, how
+  ///     many more bytes it has, and those.
   ///   - start: Of the first block.
-  init(_ part: SegmentPart, _ bytes: any SegmentBytes, start: Int64, hasLists: Bool) throws {
+  init(
+    _ part: SegmentPart, _ bytes: any SegmentBytes, start: Int64, hasLists: Bool, parts: Int = 1
+  ) throws {
     guard let base = part.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
     var place = base
     let end = base + part.bytes.count
@@ -35,13 +43,19 @@ struct BlockIndex: Sendable {
       guard let value = readVarint(&place, end: end), value < 1 << 48 else { throw failure }
       return Int64(value)
     }
-    while place < end {
-      let listsByteCount = hasLists ? try number() : 0
+    func extent() throws -> (byteCount: Int64, checksum: UInt32) {
       let byteCount = try number()
       guard end - place >= 4 else { throw failure }
-      let checksum = UInt32(
-        littleEndian: UnsafeRawPointer(place).loadUnaligned(as: UInt32.self))
-      place += 4
+      defer { place += 4 }
+      return (
+        byteCount,
+        UInt32(littleEndian: UnsafeRawPointer(place).loadUnaligned(as: UInt32.self))
+      )
+    }
+    while place < end {
+      let listsByteCount = hasLists ? try number() : 0
+      let (byteCount, checksum) = try extent()
+      let (moreByteCount, moreChecksum) = parts > 1 ? try extent() : (0, 0)
       let common = Int(try number())
       let more = Int(try number())
       guard common <= key.count, more <= end - place else { throw failure }
@@ -51,8 +65,8 @@ struct BlockIndex: Sendable {
       blocks.append(
         Block(
           listsOffset: offset, offset: offset + listsByteCount, byteCount: byteCount,
-          checksum: checksum))
-      offset += listsByteCount + byteCount
+          checksum: checksum, moreByteCount: moreByteCount, moreChecksum: moreChecksum))
+      offset = blocks.last!.end
       keys += key
       ends.append(keys.count)
       prefixes.append(key.withUnsafeBufferPointer { BlockIndex.prefix($0) })
@@ -109,11 +123,17 @@ struct DictionaryIndex: Sendable {
 
   init(_ part: SegmentPart, _ bytes: any SegmentBytes, _ footer: Footer) throws {
     blocks = try BlockIndex(
-      part, bytes, start: Int64(SegmentFrame.magic.count), hasLists: true)
+      part, bytes, start: Int64(SegmentFrame.magic.count), hasLists: true,
+      parts: footer.format >= 3 ? 2 : 1)
     wordCount = footer.summary.wordCount
     let expected = (wordCount + SegmentFrame.wordsInBlock - 1) / SegmentFrame.wordsInBlock
     guard blocks.count == expected else {
       throw bytes.damaged("its dictionary has not the words it counts")
     }
+  }
+
+  /// All blocks have as many but the last.
+  func wordCount(ofBlock index: Int) -> Int {
+    min(SegmentFrame.wordsInBlock, wordCount - index * SegmentFrame.wordsInBlock)
   }
 }

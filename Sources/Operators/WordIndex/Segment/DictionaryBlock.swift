@@ -4,19 +4,20 @@ import Kernels
 /// Goes through the words of one block.
 struct DictionaryBlock {
   private let segment: SegmentReader
-  private let block: BlockIndex.Block
+  private let words: StoredWords
+  /// What belongs to the words: see docs/formats/index-segment.md.
   private let part: SegmentPart
+  private var index = -1
+  private let firstLocal: Int
+  private var rest: UnsafePointer<UInt8>
   private var place: UnsafePointer<UInt8>
-  private let entriesEnd: UnsafePointer<UInt8>
+  private let headsEnd: UnsafePointer<UInt8>
   private var shortList: UnsafePointer<UInt8>
   private let end: UnsafePointer<UInt8>
   private var longOffset: Int64
-  private var wordsLeft: Int
 
   /// The word at hand.
   private(set) var word: [UInt8] = []
-  /// Its ID in the segment: its place among all words.
-  private(set) var local: Int
   private(set) var documentCount = 0
   /// Its postings, where they are not long; for as long as the block is there.
   private(set) var listBytes = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
@@ -24,41 +25,39 @@ struct DictionaryBlock {
   private var checksum: UInt32 = 0
 
   /// Reads a block and verifies it.
-  init(_ segment: SegmentReader, _ index: Int) throws {
+  init(_ segment: SegmentReader, _ block: Int) throws {
     self.segment = segment
-    block = segment.dictionary.blocks.blocks[index]
-    part = try segment.read(block.offset, block.byteCount, checksum: block.checksum)
-    local = index * SegmentFrame.wordsInBlock - 1
-    wordsLeft = min(
-      SegmentFrame.wordsInBlock,
-      segment.dictionary.wordCount - index * SegmentFrame.wordsInBlock)
+    words = try segment.words(inBlock: block)
+    part = try segment.lists(inBlock: block)
+    firstLocal = block * SegmentFrame.wordsInBlock
+    rest = words.texts
     guard let base = part.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
-      throw segment.bytes.damaged("a block of words is empty")
+      throw segment.damagedWords
     }
     place = base
     end = base + part.bytes.count
     guard let count = readVarint(&place, end: end), count <= UInt64(end - place) else {
-      throw segment.bytes.damaged("a block of words makes no sense")
+      throw segment.damagedWords
     }
-    entriesEnd = place + Int(count)
-    shortList = entriesEnd
-    longOffset = block.listsOffset
+    headsEnd = place + Int(count)
+    shortList = headsEnd
+    longOffset = segment.dictionary.blocks.blocks[block].listsOffset
     word.reserveCapacity(64)
   }
 
+  /// Its ID in the segment: its place among all words.
+  var local: Int { firstLocal + index }
   var isLong: Bool { documentCount >= PostingEncoder.blockCount }
 
   /// Goes on to the next word; false at the block's end.
   mutating func next() throws -> Bool {
-    guard wordsLeft > 0 else { return false }
-    wordsLeft -= 1
-    local += 1
-    guard let common = readVarint(&place, end: entriesEnd), common <= UInt64(word.count),
-      let more = readVarint(&place, end: entriesEnd), more <= UInt64(entriesEnd - place)
-    else { throw damaged() }
-    word.removeSubrange(Int(common)...)
-    word.append(contentsOf: UnsafeBufferPointer(start: place, count: Int(more)))
-    place += Int(more)
+    guard index + 1 < words.count else { return false }
+    index += 1
+    let (common, more) = (words.shared(index), words.rest(index))
+    guard common <= word.count else { throw segment.damagedWords }
+    word.removeSubrange(common...)
+    word.append(contentsOf: UnsafeBufferPointer(start: rest, count: more))
+    rest += more
     try readList()
     return true
   }
@@ -80,26 +79,26 @@ struct DictionaryBlock {
     // The long list before this one, if there was one, is behind us.
     longOffset += longByteCount
     longByteCount = 0
-    guard let count = readVarint(&place, end: entriesEnd), count < 1 << 31 else { throw damaged() }
+    guard let count = readVarint(&place, end: headsEnd), count < 1 << 31 else { throw segment.damagedWords }
     documentCount = Int(count)
     listBytes = UnsafeBufferPointer(start: nil, count: 0)
     if count == 0 { return }
     if count == 1 {
       let start = place
-      guard let head = readVarint(&place, end: entriesEnd),
-        head & 1 == 1 || readVarint(&place, end: entriesEnd) != nil
-      else { throw damaged() }
+      guard let head = readVarint(&place, end: headsEnd),
+        head & 1 == 1 || readVarint(&place, end: headsEnd) != nil
+      else { throw segment.damagedWords }
       listBytes = UnsafeBufferPointer(start: start, count: place - start)
       return
     }
-    guard let byteCount = readVarint(&place, end: entriesEnd) else { throw damaged() }
+    guard let byteCount = readVarint(&place, end: headsEnd) else { throw segment.damagedWords }
     if isLong {
-      guard entriesEnd - place >= 4, byteCount < 1 << 48 else { throw damaged() }
+      guard headsEnd - place >= 4, byteCount < 1 << 48 else { throw segment.damagedWords }
       checksum = UInt32(littleEndian: UnsafeRawPointer(place).loadUnaligned(as: UInt32.self))
       place += 4
       longByteCount = Int64(byteCount)
     } else {
-      guard byteCount <= UInt64(end - shortList) else { throw damaged() }
+      guard byteCount <= UInt64(end - shortList) else { throw segment.damagedWords }
       listBytes = UnsafeBufferPointer(start: shortList, count: Int(byteCount))
       shortList += Int(byteCount)
     }
@@ -117,10 +116,6 @@ struct DictionaryBlock {
       bytes: UnsafeBufferPointer(
         start: long.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
         count: long.bytes.count), owner: long, name: segment.bytes)
-  }
-
-  private func damaged() -> OperatorError {
-    segment.bytes.damaged("a block of words makes no sense")
   }
 }
 

@@ -1,24 +1,32 @@
 import Core
 import Kernels
 
-/// Writes words with their postings: blocks of 128 words, each behind the long lists of its words.
+/// Writes words with their postings: blocks of 128 words, each behind the long lists of its words; in
+/// each first the words, then what belongs to them.
 final class DictionaryWriter {
   private let file: SegmentFile
   private let encoder = PostingEncoder()
-  @exclusivity(unchecked) private var entries: [UInt8] = []
+  @exclusivity(unchecked) private var words = StoredWords.Writer()
+  /// Of each word: how many documents it has, and what leads to them.
+  @exclusivity(unchecked) private var heads: [UInt8] = []
+  @exclusivity(unchecked) private var headEnds: [Int] = []
   @exclusivity(unchecked) private var lists: [UInt8] = []
-  @exclusivity(unchecked) private var wordsInBlock = 0
   @exclusivity(unchecked) private var word: [UInt8] = []
   @exclusivity(unchecked) private var firstWord: [UInt8] = []
   @exclusivity(unchecked) private var lastFirstWord: [UInt8] = []
   @exclusivity(unchecked) private var blockStart: Int64
   @exclusivity(unchecked) private(set) var wordCount = 0
   @exclusivity(unchecked) private(set) var postingCount: Int64 = 0
-  /// Of each block: the bytes of its long lists, its own, its checksum, its first word.
+  /// Of each block: the bytes of its long lists, those of its words and their checksum, those of what
+  /// belongs to them and their checksum, its first word.
   @exclusivity(unchecked) private(set) var index: [UInt8] = []
 
-  init(_ file: SegmentFile) {
+  private let format: Int64
+
+  /// - Parameter format: The segment's.
+  init(_ file: SegmentFile, format: Int64 = SegmentFrame.format) {
     self.file = file
+    self.format = format
     blockStart = file.offset
   }
 
@@ -60,59 +68,63 @@ final class DictionaryWriter {
     shortList list: UnsafeBufferPointer<UInt8>
   ) throws {
     let common =
-      wordsInBlock == 0
+      words.count == 0
       ? 0
       : word.withUnsafeBufferPointer {
         commonPrefix($0.start, $0.count, text.start, text.count)
       }
     word.removeAll(keepingCapacity: true)
     word.append(contentsOf: text)
-    if wordsInBlock == 0 { firstWord = word }
-    appendVarint(UInt64(common), to: &entries)
-    appendVarint(UInt64(text.count - common), to: &entries)
-    entries.append(contentsOf: text[common...])
+    if words.count == 0 { firstWord = word }
+    words.append(UnsafeBufferPointer(rebasing: text[common...]), sharing: common)
     switch encoded.documentCount {
-    case 0: entries.append(0)
+    case 0: heads.append(0)
     case 1:
-      entries.append(1)
-      entries.append(contentsOf: list)
+      heads.append(1)
+      heads.append(contentsOf: list)
     case let count:
-      appendVarint(UInt64(count), to: &entries)
-      appendVarint(UInt64(encoded.byteCount), to: &entries)
+      appendVarint(UInt64(count), to: &heads)
+      appendVarint(UInt64(encoded.byteCount), to: &heads)
       if encoded.isLong {
-        withUnsafeBytes(of: encoded.checksum.littleEndian) { entries += $0 }
+        withUnsafeBytes(of: encoded.checksum.littleEndian) { heads += $0 }
       } else {
         lists.append(contentsOf: list)
       }
     }
+    headEnds.append(heads.count)
     wordCount += 1
     postingCount += Int64(encoded.documentCount)
-    wordsInBlock += 1
-    if wordsInBlock == SegmentFrame.wordsInBlock { try endBlock() }
+    if words.count == SegmentFrame.wordsInBlock { try endBlock() }
   }
 
   /// Ends the dictionary.
   func finish() throws {
-    if wordsInBlock > 0 { try endBlock() }
+    if words.count > 0 { try endBlock() }
   }
 
   private func endBlock() throws {
     var block: [UInt8] = []
-    block.reserveCapacity(entries.count + lists.count + 3)
-    appendVarint(UInt64(entries.count), to: &block)
-    block += entries
+    block.reserveCapacity(heads.count + lists.count + 3)
+    appendVarint(UInt64(heads.count), to: &block)
+    block += heads
     block += lists
-    var checksum = CRC32C()
-    block.withUnsafeBytes { checksum.update($0) }
+    let parts =
+      format >= 3
+      ? [words.bytes, block] : [OldWords.block(words, heads, ends: headEnds, lists: lists)]
     appendVarint(UInt64(file.offset - blockStart), to: &index)
-    appendVarint(UInt64(block.count), to: &index)
-    withUnsafeBytes(of: checksum.value.littleEndian) { index += $0 }
+    for part in parts {
+      var checksum = CRC32C()
+      part.withUnsafeBytes { checksum.update($0) }
+      appendVarint(UInt64(part.count), to: &index)
+      withUnsafeBytes(of: checksum.value.littleEndian) { index += $0 }
+      try file.write(part)
+    }
     appendSharing(firstWord, with: lastFirstWord, to: &index)
     swap(&lastFirstWord, &firstWord)
-    try file.write(block)
-    entries.removeAll(keepingCapacity: true)
+    words.removeAll()
+    heads.removeAll(keepingCapacity: true)
+    headEnds.removeAll(keepingCapacity: true)
     lists.removeAll(keepingCapacity: true)
-    wordsInBlock = 0
     blockStart = file.offset
   }
 }

@@ -14,7 +14,8 @@ public final class SegmentReader: Sendable {
   let tokens: PackedColumn
   /// Of each document in the order of IDs: its place in the order of keys.
   let places: PackedColumn
-  /// In format 1 blocks of documents are packed, and nothing is expected of a version.
+  /// In format 1 blocks of documents are packed, and nothing is expected of a version. Before format
+  /// 3 words and what belongs to them lie in turn.
   let format: Int64
   /// Offsets of what was verified, where it is enough to do that once.
   private let verified = Mutex<Set<Int64>>([])
@@ -27,7 +28,7 @@ public final class SegmentReader: Sendable {
     self.bytes = bytes
     let footer = try Footer(bytes)
     summary = footer.summary
-    format = try footer.integer("format", bytes)
+    format = footer.format
     dictionary = try DictionaryIndex(footer.section("dictionary_index", bytes), bytes, footer)
     let start = try footer.integer("documents_offset", bytes)
     documentBlocks = try BlockIndex(
@@ -51,6 +52,35 @@ public final class SegmentReader: Sendable {
     if bytes.isStable { verified.withLock { _ = $0.insert(offset) } }
     return part
   }
+
+  /// The words of a block of the dictionary, verified.
+  func words(inBlock index: Int) throws -> StoredWords {
+    let block = dictionary.blocks.blocks[index]
+    let part = try read(block.offset, block.byteCount, checksum: block.checksum)
+    let count = dictionary.wordCount(ofBlock: index)
+    let words =
+      format >= 3
+      ? StoredWords(part, count: count) : OldWords.converted(part, count: count)?.words
+    guard let words else { throw damagedWords }
+    return words
+  }
+
+  /// What belongs to the words of a block, verified: how many bytes of heads there are, these, and the
+  /// short lists.
+  func lists(inBlock index: Int) throws -> SegmentPart {
+    let block = dictionary.blocks.blocks[index]
+    if format >= 3 {
+      return try read(
+        block.offset + block.byteCount, block.moreByteCount, checksum: block.moreChecksum)
+    }
+    let part = try read(block.offset, block.byteCount, checksum: block.checksum)
+    guard
+      let lists = OldWords.converted(part, count: dictionary.wordCount(ofBlock: index))?.lists
+    else { throw damagedWords }
+    return lists
+  }
+
+  var damagedWords: OperatorError { bytes.damaged("a block of words makes no sense") }
 
   /// Reads all of the segment.
   ///
@@ -91,6 +121,7 @@ extension SegmentPart {
 /// What a segment ends with.
 struct Footer {
   let members: JSON
+  let format: Int64
   var summary: SegmentSummary
 
   init(_ bytes: any SegmentBytes) throws {
@@ -123,7 +154,7 @@ struct Footer {
         "this segment is of format \(format); this version reads up to \(SegmentFrame.format)",
         at: Place(file: bytes.name), advice: "use a newer version of sluice")
     }
-    self.members = members
+    (self.members, self.format) = (members, format)
     summary = SegmentSummary(
       sequence: 0, documentCount: 0, wordCount: 0, postingCount: 0, tokenCount: 0,
       byteCount: bytes.byteCount, checksum: checksum, tokenizer: "")

@@ -40,7 +40,7 @@ public struct StoredDocument: Sendable, Hashable {
 
 /// The frame of a segment file: see docs/formats/index-segment.md.
 enum SegmentFrame {
-  static let format: Int64 = 2
+  static let format: Int64 = 3
   /// Begins and ends the file.
   static let magic = Array("SLUICEIX".utf8)
   /// Checksum and length of the footer, and the magic.

@@ -17,7 +17,7 @@ final class SegmentWriter {
     self.format = format
     file = try SegmentFile(path: path)
     try file.write(SegmentFrame.magic)
-    dictionary = DictionaryWriter(file)
+    dictionary = DictionaryWriter(file, format: format)
     self.sequence = sequence
     self.tokenizer = tokenizer
   }
