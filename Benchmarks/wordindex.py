@@ -8,8 +8,8 @@ bounded   the same with 256 MB
 sluice    the whole run into a fresh lake: the index, its manifest, and the three tables
 update    another whole run, after one file in 100 was changed: got a word more, or lost it again, so
           that the files stay as large as they are
-unchanged a run that lists the files, compares them with the log, and finds nothing to do; before it, as
-          many files that nobody looks at were changed, so that it begins with as cold a cache
+unchanged a run that lists the files, compares them with the log, and finds nothing to do. Before it, and
+          before `sluice`, as many files are changed that nobody looks at: all three begin as cold
 others    the rivals' programs of wordindex_rivals.py: tantivy an index, the others three tables
 
 The contestants take turns; each run is a new process, and begins once what was written before it, by
@@ -102,10 +102,7 @@ def contestant(name, folder, out, part=0):
     if name in ("sluice", "update", "unchanged"):
         if name == "sluice":
             shutil.rmtree(lake, ignore_errors=True)
-        elif name == "update":
-            change(folder, part)
-        else:
-            change(aside(folder), part)
+        change(folder if name == "update" else aside(folder), part)
         settings.update(SLUICE_LAKE=lake, WORDINDEX_FILES=f"{folder}/*.txt")
         return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT], settings
     return [PYTHON, RIVALS, name, folder, out], settings
