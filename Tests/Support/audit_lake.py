@@ -89,7 +89,7 @@ class Lake:
                 self.refer(f"state/{name}/{summary['sluice.consumption']}.json.zst", name)
                 if summary.get("sluice.deletions", "0") != "0":
                     self.deletions(name, summary["sluice.consumption"])
-            if "sluice.changes" in summary:
+            if summary.get("sluice.changes", "full") != "full":
                 self.refer(f"state/{name}/{summary['sluice.changes']}.changes.json.zst", name)
         static = self.static_table(newest)
         live = []

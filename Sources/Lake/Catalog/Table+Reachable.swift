@@ -70,7 +70,7 @@ extension Table {
     try reachState(
       snapshot[summary: SummaryKey.consumption],
       namesFiles: snapshot[summary: SummaryKey.deletions] != nil, &keys)
-    if let hash = snapshot[summary: SummaryKey.changes] {
+    if let hash = snapshot[summary: SummaryKey.changes], hash != ChangeSet.full {
       keys.insert(LakeLayout.changes(id, hash: hash))
     }
     let types = metadata.fieldTypes()

@@ -184,6 +184,10 @@ public struct ChangeSet: Sendable, Hashable {
     public var isEmpty: Bool { added.isEmpty && replaced.isEmpty && removed.isEmpty }
   }
 
+  /// What a summary says, in the place of a file's hash, of a change of which nothing else is known
+  /// than that every row may have changed.
+  static let full = "full"
+
   public init(
     isFull: Bool = false, intervals: Changed<Interval> = .init(),
     contributions: Changed<String> = .init()

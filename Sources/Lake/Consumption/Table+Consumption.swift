@@ -115,7 +115,9 @@ extension Table {
     return nil
   }
 
+  /// - Parameter hash: As a summary says it.
   private func changeSet(_ hash: String) throws -> ChangeSet {
+    if hash == ChangeSet.full { return ChangeSet(isFull: true) }
     let key = LakeLayout.changes(id, hash: hash)
     let json = try StateFile.read(key, hash: hash, from: store)
     do {

@@ -176,7 +176,9 @@ public struct Publisher: Sendable {
       if !deletions.isEmpty { update.summary[SummaryKey.deletions] = "\(deletions.count)" }
       update.properties[SummaryKey.deletions] = "\(deletions.count)"
     }
-    if let changes = publication.changes {
+    if publication.changes == ChangeSet(isFull: true) {
+      update.summary[SummaryKey.changes] = ChangeSet.full
+    } else if let changes = publication.changes {
       let file = StateFile(changes.json(nonce: Nonce.hex())) {
         LakeLayout.changes(id, hash: $0)
       }
