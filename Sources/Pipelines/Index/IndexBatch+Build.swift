@@ -124,7 +124,9 @@ extension IndexBatch {
     let path = try workspace.scratchFile()
     let outcome = try timed("compute", &result) {
       do {
-        return try builder(among: max(delta.files.count, documents.count)).build(
+        return try builder(
+          among: max(delta.files.count, documents.count), threads: threads(for: documents, base)
+        ).build(
           documents, sequence: sequence, to: path,
           progress: { [label = run.unit.label, progress = workspace.context.progress] in
             progress.report(task: label, step: "index", done: $0, total: $1)
@@ -151,6 +153,17 @@ extension IndexBatch {
       unlink(path)
       throw error
     }
+  }
+
+  /// Half of the threads where the others are as long at work on the rows that older segments keep:
+  /// see `RowsAhead`. More would wait for each other, each with a table of words of its own, most of
+  /// which a few files have in common.
+  private func threads(for documents: [IndexDocument], _ base: IndexBase) -> Int {
+    let threads = workspace.project.engine.threads
+    // A row takes as long as some ten bytes of text.
+    let rowCount = base.segments.reduce(0) { $0 + Int64($1.liveCount) }
+    let isShared = hasFewFiles && documents.reduce(0) { $0 + $1.size } <= 16 * rowCount
+    return isShared ? max(1, threads / 2) : threads
   }
 
   /// All files, numbered as in a new index, for who reads them otherwise.

@@ -68,10 +68,10 @@ struct IndexBatch {
   var hasFewFiles: Bool { delta.fileCount <= 5000 }
 
   /// - Parameter fileCount: How many files are in memory with their names.
-  func builder(among fileCount: Int) -> IndexBuilder {
+  func builder(among fileCount: Int, threads: Int) -> IndexBuilder {
     let engine = workspace.project.engine
     return IndexBuilder(
-      tokenizer: settings.tokenizer.operatorSettings, format: format, threads: engine.threads,
+      tokenizer: settings.tokenizer.operatorSettings, format: format, threads: threads,
       memoryByteCount: IndexBatch.memory(
         of: Int(engine.memoryBytes ?? 4 << 30), among: fileCount),
       spillFolder: { [workspace] in try workspace.scratchFolder() }, cancellation: cancellation)

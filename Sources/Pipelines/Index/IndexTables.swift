@@ -167,7 +167,7 @@ struct IndexTables {
     try parts(id, present, change, nil) { segment in
       try SegmentRows.postings(
         open.reader(segment), try open.wordIDs(segment),
-        parts: segment.postingCount < 50_000 ? 1 : workspace.project.engine.threads)
+        parts: segment.postingCount < 200_000 ? 1 : workspace.project.engine.threads)
     }
   }
 
