@@ -79,7 +79,9 @@ struct DictionaryBlock {
     // The long list before this one, if there was one, is behind us.
     longOffset += longByteCount
     longByteCount = 0
-    guard let count = readVarint(&place, end: headsEnd), count < 1 << 31 else { throw segment.damagedWords }
+    guard let count = readVarint(&place, end: headsEnd), count < 1 << 31 else {
+      throw segment.damagedWords
+    }
     documentCount = Int(count)
     listBytes = UnsafeBufferPointer(start: nil, count: 0)
     if count == 0 { return }
