@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The word index: Sluice against tantivy, Polars, DuckDB and PySpark on the same files.
 
-    BENCH_FILES=100000 BENCH_RUNS=3 BENCH_ONLY=index,tantivy,sluice,update,unchanged,rebuild make bench-wordindex
+    BENCH_FILES=100000 BENCH_RUNS=3 BENCH_ONLY=index,tantivy,sluice,update,unchanged make bench-wordindex
 
 index     the index alone, by `wordindex-kernels`: what tantivy makes, with frequencies, names, sizes
 bounded   the same with 256 MB
@@ -9,14 +9,13 @@ sluice    the whole run into a fresh lake: the index, its manifest, and the thre
 update    another whole run, after one file in 100 was changed: got a word more, or lost it again, so
           that the files stay as large as they are
 unchanged a run that lists the files, compares them with the log, and finds nothing to do
-rebuild   a run with `--full-refresh`, which builds the same again: what an update spares
 others    the rivals' programs of wordindex_rivals.py: tantivy an index, the others three tables
 
 The contestants take turns; each run is a new process, and begins once what was written before it, by
 others or by who changed the files, is on the disk; medians. What an update takes beyond a run that
 finds nothing is the difference of two larger times: each turn has six pairs of them, whose updates
-change other files. Before a run that is no update, as many files are changed that nobody looks at, so
-that all begin as cold. All pairs of a word and a document must be the same in everybody's tables, and the
+change other files. Before `sluice` and `unchanged`, as many files are changed that nobody looks at, so
+that these begin as cold as an update. All pairs of a word and a document must be the same in everybody's tables, and the
 answers to 10,000 searches for two words in both indexes.
 """
 
@@ -36,13 +35,14 @@ from place import place
 WORK = os.path.join(ROOT, ".bench", "wordindex")
 FILES = int(os.environ.get("BENCH_FILES", "100000"))
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
-NAMES = os.environ.get("BENCH_ONLY", "index,bounded,tantivy,sluice,update,unchanged,rebuild,duckdb,polars,spark"
+NAMES = os.environ.get("BENCH_ONLY", "index,bounded,tantivy,sluice,update,unchanged,duckdb,polars,spark"
                        ).split(",")
 KERNELS = os.path.join(BIN, "wordindex-kernels")
 PYTHON = os.environ.get("BENCH_PYTHON", os.path.join(VENV, "python"))
 # Pairs of an update and an unchanged run in each turn: with the eighth, small segments would be merged.
 PARTS = range(6)
 LAKE = os.path.join(WORK, "lake")
+LAKES = pathlib.Path(WORK) / "lakes"
 RIVALS = os.path.join(ROOT, "Benchmarks", "wordindex_rivals.py")
 
 
@@ -99,15 +99,18 @@ def change(folder, part):
 
 def new_lake():
     """Each turn has a lake of its own, where no removed files are in the way: see place.py."""
-    if os.path.lexists(LAKE):
+    if os.path.islink(LAKE):
         os.remove(LAKE)
-    os.symlink(place(pathlib.Path(WORK) / "lakes")[0] / "lake", LAKE)
+    elif os.path.exists(LAKE):
+        shutil.rmtree(LAKE)
+    os.symlink(place(LAKES)[0] / "lake", LAKE)
 
 
 def remove_old_lakes():
-    for name in os.listdir(os.path.join(WORK, "lakes")):
-        if not os.path.realpath(LAKE).startswith(os.path.join(os.path.realpath(WORK), "lakes", name)):
-            shutil.rmtree(os.path.join(WORK, "lakes", name))
+    """All but the last one, at which somebody may want to look."""
+    for folder in LAKES.glob("*"):
+        if folder.resolve() not in pathlib.Path(LAKE).resolve().parents:
+            shutil.rmtree(folder)
 
 
 def contestant(name, folder, out, part=0):
@@ -115,13 +118,12 @@ def contestant(name, folder, out, part=0):
     if name in ("index", "bounded"):
         limit = 256 << 20 if name == "bounded" else 4 << 30
         return [KERNELS, "build", folder, out, f"--memory={limit}"], settings
-    if name in ("sluice", "update", "unchanged", "rebuild"):
+    if name in ("sluice", "update", "unchanged"):
         if name == "sluice":
             new_lake()
         change(folder if name == "update" else aside(folder), part)
         settings.update(SLUICE_LAKE=os.path.realpath(LAKE), WORDINDEX_FILES=f"{folder}/*.txt")
-        refresh = ["--full-refresh"] if name == "rebuild" else []
-        return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT] + refresh, settings
+        return [f"{BIN}/sluice", "run", "wordindex", "--project", ROOT], settings
     return [PYTHON, RIVALS, name, folder, out], settings
 
 
@@ -180,9 +182,8 @@ def main():
     outs = {name: os.path.join(WORK, name) for name in NAMES}
     pair = [name for name in ("update", "unchanged") if name in NAMES]
     # At its end, as the files are others then.
-    last = [name for name in NAMES if name == "rebuild"]
-    turn = [(name, 0) for name in NAMES if name not in pair + last]
-    turn += [(name, part) for part in PARTS for name in pair] + [(name, 0) for name in last]
+    turn = [(name, 0) for name in NAMES if name not in pair]
+    turn += [(name, part) for part in PARTS for name in pair]
     digests = {}
     for number in range(RUNS):
         for name, part in turn:
@@ -211,29 +212,27 @@ def main():
             met = ratio <= 1 / goal if goal < 1 else ratio >= goal
             print(f"{slow} / {fast}: {ratio:.2f}× in time, {median[slow][2] / median[fast][2]:.2f}× in processor"
                   f" time; goal {goal if goal >= 1 else 1 / goal:g}×: {'met' if met else 'MISSED'}")
-    if "update" in median and "unchanged" in median:
+    if all(name in median for name in ("sluice", "update", "unchanged")):
         # What finding the changes takes, an update of any kind has to pay.
         # Of each turn, as the machine is faster in some minutes than in others.
         def less_unchanged(name, i):
             every = len(results["unchanged"]) // len(results[name])
-            near = every - 1 if name == "rebuild" else 0
             return statistics.median(
-                run[i] - same[i] for run, same in zip(results[name], results["unchanged"][near::every]))
+                run[i] - same[i] for run, same in zip(results[name], results["unchanged"][::every]))
 
-        for name in ("rebuild", "sluice"):
-            if name not in median:
-                continue
-            ratios = [less_unchanged(name, i) / max(1e-9, less_unchanged("update", i)) for i in (0, 2)]
-            print(f"{name} / update, each less unchanged: {ratios[0]:.2f}× in time, {ratios[1]:.2f}× in processor"
-                  f" time; goal 20×: {'met' if ratios[0] >= 20 else 'MISSED'} (with it: "
-                  f"{median[name][0] / median['update'][0]:.2f}×)")
+        ratios = [less_unchanged("sluice", i) / max(1e-9, less_unchanged("update", i)) for i in (0, 2)]
+        print(f"sluice / update, each less unchanged: {ratios[0]:.2f}× in time, {ratios[1]:.2f}× in processor time; "
+              f"goal 20×: {'met' if ratios[0] >= 20 else 'MISSED'} (with it: "
+              f"{median['sluice'][0] / median['update'][0]:.2f}×)")
     if len(digests) > 1:
         print(f"{next(iter(digests.values()))[0]:,} pairs of a word and a document, the same in all tables")
     if "index" in NAMES and "tantivy" in NAMES:
         answers(queries, outs["index"], outs["tantivy"])
     subprocess.run([KERNELS, "parts", folder], check=True)
-    remove_old_lakes()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        remove_old_lakes()

@@ -34,13 +34,15 @@ struct ConsumptionTests {
   }
 
   @discardableResult
-  private func publish(_ number: Int, _ consumption: Consumption? = nil) throws -> Table {
+  private func publish(
+    _ number: Int, _ consumption: Consumption? = nil, changes: ChangeSet? = nil
+  ) throws -> Table {
     let outcome = try lake.publisher.publish(id) { _, present in
       .apply(
         Publication(
           update: replacing(hour(number), with: [file(lake, id, hour(number))]),
           consumption: consumption ?? present ?? sample,
-          changes: ChangeSet(intervals: .init(added: [hour(number)]))))
+          changes: changes ?? ChangeSet(intervals: .init(added: [hour(number)]))))
     }
     return try #require(outcome.table)
   }
@@ -170,6 +172,28 @@ struct ConsumptionTests {
     // A commit that says nothing of its changes breaks the chain.
     let silent = try lake.catalog.commit(replacing(hour(5), with: []), to: id, base: third)
     #expect(try silent.changes(since: firstID) == nil)
+  }
+
+  @Test("rule 8: that every row may have changed is said without a file")
+  func everything() throws {
+    let first = try publish(0)
+    let firstID = try #require(first.currentSnapshot?.id)
+    let files = try scratch.keys(LakeLayout.statePrefix(id)).count
+    let second = try publish(1, changes: ChangeSet(isFull: true))
+    #expect(try scratch.keys(LakeLayout.statePrefix(id)).count == files + 1)
+    let third = try publish(2)
+    let expected = [ChangeSet(isFull: true), ChangeSet(intervals: .init(added: [hour(2)]))]
+    #expect(try third.changes(since: firstID) == expected)
+    #expect(try third.published(since: firstID) == expected)
+    #expect(second.currentSnapshot?[summary: SummaryKey.changes] == "full")
+    // Nothing is looked for that is not there, and what else is to be said has a file.
+    let keys = Set(try scratch.keys(LakeLayout.statePrefix(id)))
+    let reachable = try third.reachableKeys()
+    #expect(reachable.filter { $0.hasPrefix(LakeLayout.statePrefix(id)) } == keys)
+    let more = ChangeSet(isFull: true, contributions: .init(added: ["a"]))
+    #expect(
+      try publish(3, changes: more).changes(since: try #require(third.currentSnapshot?.id))
+        == [more])
   }
 
   @Test("change files come back")

@@ -82,11 +82,11 @@ struct IndexWordsTests {
     var place = 0
     for block in 0..<reader.dictionary.blocks.count {
       try cursor.open(block)
-      while let word = try cursor.next() {
+      while let word = cursor.next() {
         #expect(Array(word) == words[place].word && cursor.local == place)
         place += 1
       }
-      #expect(try cursor.next() == nil)
+      #expect(cursor.next() == nil)
     }
     #expect(place == words.count)
   }
@@ -120,6 +120,42 @@ struct IndexWordsTests {
         last = target
       }
     }
+  }
+
+  @Test("numbers that make no sense are found before a word is read, whatever the checksums say")
+  func crafted() throws {
+    func words(_ bytes: [UInt8], count: Int = 2) -> StoredWords? {
+      StoredWords(SegmentPart(bytes), count: count)
+    }
+    // "ab", "ac"
+    #expect(words([1, 0, 1, 2, 1, 97, 98, 99])?.rest(1) == 1)
+    #expect(words([2, 0, 0, 1, 0, 2, 0, 1, 0, 97, 98, 99])?.shared(1) == 1)
+    for bytes: [UInt8] in [
+      [], [0], [1], [1, 0, 1, 2], [3, 0, 1, 2, 1, 97, 98, 99],
+      // The first shares some; the second more than there is; a byte too few and too many.
+      [1, 1, 1, 2, 1, 97, 98, 99], [1, 0, 3, 2, 1, 97, 98, 99], [1, 0, 1, 2, 1, 97, 98],
+      [1, 0, 1, 2, 1, 97, 98, 99, 100],
+    ] {
+      #expect(words(bytes) == nil, "\(bytes)")
+    }
+    // Each shares all of the one before, until they are too long.
+    let long = [UInt8](repeating: 97, count: 255 * 65)
+    let rests = [UInt8](repeating: 255, count: 65)
+    var wide: [UInt8] = [2]
+    for number in (0..<65).map({ 255 * $0 }) + rests.map({ Int($0) }) {
+      wide += [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
+    }
+    #expect(words(wide + long, count: 65) == nil)
+    let greatest = 64
+    #expect(
+      words(
+        [2] + wide[1..<1 + 2 * greatest] + wide[131..<131 + 2 * greatest]
+          + long.prefix(255 * greatest), count: greatest)?.rest(63) == 255)
+    // The same in an older block: its first entry shares a byte.
+    #expect(OldWords.converted(SegmentPart([4, 0, 1, 97, 0]), count: 1)?.words.count == 1)
+    #expect(OldWords.converted(SegmentPart([4, 1, 1, 97, 0]), count: 1) == nil)
+    #expect(OldWords.converted(SegmentPart([5, 0, 1, 97, 0]), count: 1) == nil)
+    #expect(OldWords.converted(SegmentPart([3, 0, 1, 97, 0]), count: 1) == nil)
   }
 
   @Test(

@@ -144,7 +144,7 @@ public struct WordIDs: Sendable {
       try words.open(block)
       // The first word of a block is stored whole, whatever the one before is.
       var isFirst = true
-      while let word = try words.next() {
+      while let word = words.next() {
         var id: Int64?
         for index in lookups.indices {
           lookups[index].share(isFirst ? -1 : words.common)

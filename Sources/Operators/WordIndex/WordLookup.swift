@@ -48,7 +48,7 @@ struct WordLookup {
     if index != blockIndex || common < 0 {
       try words.open(index)
       blockIndex = index
-      hasWord = try words.next(sharingUpTo: .max)
+      hasWord = words.next(sharingUpTo: .max)
       matched = 0
       match(target)
     } else {
@@ -65,7 +65,7 @@ struct WordLookup {
         if matched < words.byteCount && words.rest[place] > target[matched] { return nil }
       }
       // It is less, and so are all that have more in common with it.
-      hasWord = try words.next(sharingUpTo: matched)
+      hasWord = words.next(sharingUpTo: matched)
       guard hasWord else { break }
       if words.common < matched {
         matched = words.common

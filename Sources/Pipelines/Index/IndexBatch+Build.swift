@@ -32,9 +32,12 @@ extension IndexBatch {
   /// A number comes free where its file is gone, or is no text any more. Files that have waited for
   /// it are then taken in with the batch; what these leave free, in further rounds.
   ///
-  /// - Parameter rejects: Gets the others, where they are set aside.
+  /// - Parameters:
+  ///   - rowCount: Of the rows that are written meanwhile: see `RowsAhead`.
+  ///   - rejects: Gets the others, where they are set aside.
   func build(
-    _ base: IndexBase, _ rejects: RejectLog, _ result: inout UnitResult
+    _ base: IndexBase, besideRows rowCount: Int64, _ rejects: RejectLog,
+    _ result: inout UnitResult
   ) throws -> Built {
     let numbering =
       base.manifest.flatMap { delta.isRebuild ? nil : $0.numbering }
@@ -66,7 +69,8 @@ extension IndexBatch {
           while !groups.isEmpty {
             // The numbered files are let go of as soon as there are documents.
             let (documents, copies) = try documents(of: groups.removeFirst(), &result)
-            free.formUnion(try build(documents, copies, base, rejects, &built, &result))
+            free.formUnion(
+              try build(documents, copies, base, besideRows: rowCount, rejects, &built, &result))
           }
           files = numbering == .number ? waiting.next(after: free) : []
         }
@@ -115,8 +119,9 @@ extension IndexBatch {
   /// - Parameter copies: Keep what was fetched of them from being evicted.
   /// - Returns: The numbers of those that are no text.
   private func build(
-    _ documents: [IndexDocument], _ copies: [LocalCopy], _ base: IndexBase, _ rejects: RejectLog,
-    _ built: inout Built, _ result: inout UnitResult
+    _ documents: [IndexDocument], _ copies: [LocalCopy], _ base: IndexBase,
+    besideRows rowCount: Int64, _ rejects: RejectLog, _ built: inout Built,
+    _ result: inout UnitResult
   ) throws -> Set<UInt32> {
     let sequence =
       built.segments.last.map { $0.summary.sequence + 1 } ?? base.manifest?.nextSequence ?? 1
@@ -125,7 +130,8 @@ extension IndexBatch {
     let outcome = try timed("compute", &result) {
       do {
         return try builder(
-          among: max(delta.files.count, documents.count), threads: threads(for: documents, base)
+          among: max(delta.files.count, documents.count),
+          threads: threads(for: documents, besideRows: rowCount)
         ).build(
           documents, sequence: sequence, to: path,
           progress: { [label = run.unit.label, progress = workspace.context.progress] in
@@ -155,14 +161,12 @@ extension IndexBatch {
     }
   }
 
-  /// Half of the threads where the others are as long at work on the rows that older segments keep:
-  /// see `RowsAhead`. More would wait for each other, each with a table of words of its own, most of
-  /// which a few files have in common.
-  private func threads(for documents: [IndexDocument], _ base: IndexBase) -> Int {
+  /// Half of the threads where the others are as long at work on rows. More would wait for each other,
+  /// each with a table of words of its own, most of which a few files have in common.
+  private func threads(for documents: [IndexDocument], besideRows rowCount: Int64) -> Int {
     let threads = workspace.project.engine.threads
     // A row takes as long as some ten bytes of text.
-    let rowCount = base.segments.reduce(0) { $0 + Int64($1.liveCount) }
-    let isShared = hasFewFiles && documents.reduce(0) { $0 + $1.size } <= 16 * rowCount
+    let isShared = documents.reduce(0) { $0 + $1.size } <= 16 * rowCount
     return isShared ? max(1, threads / 2) : threads
   }
 

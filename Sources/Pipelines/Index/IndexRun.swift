@@ -64,13 +64,14 @@ struct IndexRun {
       result.status = .alreadyPublished
       return
     }
-    let ahead = batch.hasFewFiles ? TablesAhead(batch, base, tables) : nil
+    var burials = try batch.burials(base)
+    let ahead = batch.hasFewFiles ? TablesAhead(burials, tables, base.open) : nil
     // What a later attempt leaves is other rows.
-    defer { ahead?.rows.drop(tables.discard) }
+    defer { ahead?.rows?.drop(tables.discard) }
     do {
-      let built = try batch.build(base, rejects, &result)
+      let built = try batch.build(
+        base, besideRows: ahead?.rows?.rowCount ?? 0, rejects, &result)
       defer { built.removeScratch() }
-      var burials = try ahead?.burials() ?? batch.burials(base)
       var isQuarantined = false
       for attempt in 1... {
         try run.renewIfDue()
@@ -89,7 +90,7 @@ struct IndexRun {
         } catch let error as LakeError
           where error.code == .conflict && isQuarantined && attempt < 20
         {
-          if let unexpected = ahead?.rows.unexpected { throw unexpected }
+          if let unexpected = ahead?.rows?.unexpected { throw unexpected }
           // Rule 32: the loser gives its words other numbers, if the batch is still to be done.
           base = try self.base(base.open, of: batch, trustingNumbers: false)
           guard try isBase(base) else {
@@ -101,7 +102,7 @@ struct IndexRun {
       }
     } catch {
       // What went wrong may have come of taking a document for another file's.
-      if let unexpected = ahead?.rows.unexpected { throw unexpected }
+      if let unexpected = ahead?.rows?.unexpected { throw unexpected }
       throw error
     }
   }

@@ -60,8 +60,12 @@ final class OpenIndex: Sendable {
         .damaged, "the segment is not the one that the index names",
         at: Place(file: name, model: index.id.description), advice: IndexStore.advice)
     }
-    opened.withLock { $0[segment.name] = Parts(reader: reader, wordIDs: nil) }
-    return reader
+    return opened.withLock { opened in
+      // Two threads may have opened it: what one of them has found out of it is for both.
+      if let parts = opened[segment.name] { return parts.reader }
+      opened[segment.name] = Parts(reader: reader, wordIDs: nil)
+      return reader
+    }
   }
 
   func wordIDs(_ segment: IndexManifest.Segment) throws -> WordIDs {

@@ -3,27 +3,24 @@ import Lake
 import Operators
 import Synchronization
 
-/// What there is to do for the tables of a small batch while its segment is built: to find what counts
-/// no more, to look at the tables, and to write the rows that older segments keep.
+/// What there is to do for the tables of a small batch before its segment is built: to look at the
+/// tables, and to write the rows that older segments keep.
 struct TablesAhead: Sendable {
-  let rows: RowsAhead
-  private let found: Job<[IndexChange.Burial]>
+  /// Nil where none are written.
+  let rows: RowsAhead?
   private let tables: [TableID: Job<IndexTables.Present>]
 
   /// Starts.
-  init(_ batch: IndexBatch, _ base: IndexBase, _ tables: IndexTables) {
-    let found = Job { try batch.burials(base) }
-    self.found = found
+  init(_ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex) {
     let ids = IndexTables.ids(of: tables.model)
     let present = Dictionary(
       uniqueKeysWithValues: ids.map { id in (id, Job { try tables.present(id) }) })
     self.tables = present
     let id = TableID(tables.model.pipeline, RowsAhead.table)
-    rows = RowsAhead(found, tables, base.open) { try present[id]?.value().table }
+    rows =
+      burials.isEmpty
+      ? nil : RowsAhead(burials, tables, open) { try present[id]?.value().table }
   }
-
-  /// Waits for what the batch buries in its base.
-  func burials() throws -> [IndexChange.Burial] { try found.value() }
 
   /// Waits for a table.
   func present(_ id: TableID) throws -> IndexTables.Present? { try tables[id]?.value() }
@@ -33,6 +30,7 @@ struct TablesAhead: Sendable {
 /// batch's files alone: so they are written while the batch's own segment is built, and numbered, and
 /// its rows are. That is a longer way, which half of the threads are left to.
 final class RowsAhead: Sendable {
+  let rowCount: Int64
   private let job: Job<Written>
   private let isTaken = Atomic<Bool>(false)
   fileprivate static let table = "documents"
@@ -45,12 +43,12 @@ final class RowsAhead: Sendable {
 
   /// Starts writing. Where a document is of another file than the burial says, there are no rows.
   fileprivate init(
-    _ found: Job<[IndexChange.Burial]>, _ tables: IndexTables, _ open: OpenIndex,
+    _ burials: [IndexChange.Burial], _ tables: IndexTables, _ open: OpenIndex,
     into table: @escaping @Sendable () throws -> Table?
   ) {
+    rowCount = burials.reduce(0) { $0 + Int64($1.segment.liveCount) }
     job = Job {
       let id = TableID(tables.model.pipeline, RowsAhead.table)
-      let burials = try found.value()
       var written = Written(schema: try tables.schema(id, table()))
       do {
         for burial in burials {

@@ -27,8 +27,7 @@ struct DictionaryBlock {
   /// Reads a block and verifies it.
   init(_ segment: SegmentReader, _ block: Int) throws {
     self.segment = segment
-    words = try segment.words(inBlock: block)
-    part = try segment.lists(inBlock: block)
+    (words, part) = try segment.dictionaryBlock(block)
     firstLocal = block * SegmentFrame.wordsInBlock
     rest = words.texts
     guard let base = part.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
@@ -54,7 +53,6 @@ struct DictionaryBlock {
     guard index + 1 < words.count else { return false }
     index += 1
     let (common, more) = (words.shared(index), words.rest(index))
-    guard common <= word.count else { throw segment.damagedWords }
     word.removeSubrange(common...)
     word.append(contentsOf: UnsafeBufferPointer(start: rest, count: more))
     rest += more

@@ -55,29 +55,28 @@ public final class SegmentReader: Sendable {
 
   /// The words of a block of the dictionary, verified.
   func words(inBlock index: Int) throws -> StoredWords {
+    guard format >= 3 else { return try dictionaryBlock(index).words }
     let block = dictionary.blocks.blocks[index]
     let part = try read(block.offset, block.byteCount, checksum: block.checksum)
-    let count = dictionary.wordCount(ofBlock: index)
-    let words =
-      format >= 3
-      ? StoredWords(part, count: count) : OldWords.converted(part, count: count)?.words
-    guard let words else { throw damagedWords }
+    guard let words = StoredWords(part, count: dictionary.wordCount(ofBlock: index)) else {
+      throw damagedWords
+    }
     return words
   }
 
-  /// What belongs to the words of a block, verified: how many bytes of heads there are, these, and the
-  /// short lists.
-  func lists(inBlock index: Int) throws -> SegmentPart {
+  /// A block's words and what belongs to them, verified: how many bytes of heads there are, these, and
+  /// the short lists.
+  func dictionaryBlock(_ index: Int) throws -> (words: StoredWords, lists: SegmentPart) {
     let block = dictionary.blocks.blocks[index]
     if format >= 3 {
-      return try read(
+      let lists = try read(
         block.offset + block.byteCount, block.moreByteCount, checksum: block.moreChecksum)
+      return (try words(inBlock: index), lists)
     }
     let part = try read(block.offset, block.byteCount, checksum: block.checksum)
-    guard
-      let lists = OldWords.converted(part, count: dictionary.wordCount(ofBlock: index))?.lists
+    guard let found = OldWords.converted(part, count: dictionary.wordCount(ofBlock: index))
     else { throw damagedWords }
-    return lists
+    return found
   }
 
   var damagedWords: OperatorError { bytes.damaged("a block of words makes no sense") }

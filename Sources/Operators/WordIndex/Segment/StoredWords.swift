@@ -34,9 +34,17 @@ struct StoredWords {
     isWide = start.pointee == 2
     numbers = start + 1
     texts = start + headByteCount
-    var byteCount = 0
-    for index in 0..<count { byteCount &+= rest(index) }
-    guard part.bytes.count == headByteCount + byteCount else { return nil }
+    // Who goes past words relies on each sharing no more than there is of the one before. Without a
+    // branch, as every word of a dictionary comes by here: below 0 is what is too long.
+    var (byteCount, length, left) = (0, 0, 0)
+    for index in 0..<count {
+      let (shared, rest) = (shared(index), rest(index))
+      left |= length &- shared
+      length = shared &+ rest
+      left |= StoredWords.greatestByteCount &- length
+      byteCount &+= rest
+    }
+    guard left >= 0, part.bytes.count == headByteCount + byteCount else { return nil }
   }
 
   /// How many bytes a word shares with the one before; none where it is the first.

@@ -36,8 +36,8 @@ struct WordCursor {
   /// Goes on to the block's next word.
   ///
   /// - Returns: All of it, until the next is read so; nil at the block's end.
-  mutating func next() throws -> UnsafeBufferPointer<UInt8>? {
-    guard try next(sharingUpTo: .max) else { return nil }
+  mutating func next() -> UnsafeBufferPointer<UInt8>? {
+    guard next(sharingUpTo: .max) else { return nil }
     (room.start + common).update(from: rest, count: byteCount - common)
     return UnsafeBufferPointer(start: room.start, count: byteCount)
   }
@@ -46,7 +46,7 @@ struct WordCursor {
   ///
   /// - Returns: False at the block's end.
   @inline(__always)
-  mutating func next(sharingUpTo limit: Int) throws -> Bool {
+  mutating func next(sharingUpTo limit: Int) -> Bool {
     var next = index + 1
     guard next < words.count else { return false }
     var place = rest + (byteCount - common)
@@ -62,7 +62,6 @@ struct WordCursor {
     rest = place
     common = words.shared(next)
     byteCount = common + words.rest(next)
-    guard byteCount <= StoredWords.greatestByteCount else { throw segment.damagedWords }
     return true
   }
 }
