@@ -122,6 +122,31 @@ struct IndexWordsTests {
     }
   }
 
+  @Test("a segment that a version with format 2 has written is read")
+  func fixture() throws {
+    let path = PythonTool.repository + "/Tests/Fixtures/index-format-2/documents"
+    let reader = try SegmentReader(MappedSegment(path: path + ".segment"))
+    #expect(reader.format == 2)
+    try reader.verify()
+    // Of 140 documents, `texts/n.txt` is "all wordn pairm", m half of n.
+    var expected: [String: [UInt32: UInt32]] = [:]
+    for number in UInt32(1)...140 {
+      for word in ["all", "word\(number)", "pair\(number / 2)"] {
+        expected[word, default: [:]][number] = 1
+      }
+      #expect(try reader.document(id: number)?.key == "texts/\(number).txt")
+    }
+    #expect(try reader.allPostings() == expected)
+    let ids = try WordIDs(path: path + ".words")
+    var lookup = try WordLookup(reader, ids)
+    let words = expected.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    for (place, word) in words.enumerated() {
+      lookup.share(-1)
+      let found = try Array(word.utf8).withUnsafeBufferPointer { try lookup.id(of: $0) }
+      #expect(found == Int64(place + 1))
+    }
+  }
+
   @Test("numbers that make no sense are found before a word is read, whatever the checksums say")
   func crafted() throws {
     func words(_ bytes: [UInt8], count: Int = 2) -> StoredWords? {
