@@ -15,8 +15,8 @@ The contestants take turns; each run is a new process, and begins once what was 
 others or by who changed the files, is on the disk; medians. What an update takes beyond a run that
 finds nothing is the difference of two larger times: each turn has six pairs of them, whose updates
 change other files. Before `sluice` and `unchanged`, as many files are changed that nobody looks at, so
-that these begin as cold as an update. All pairs of a word and a document must be the same in everybody's tables, and the
-answers to 10,000 searches for two words in both indexes.
+that these begin as cold as an update. All pairs of a word and a document must be the same in everybody's
+tables, and the answers to 10,000 searches for two words in both indexes.
 """
 
 import glob
@@ -181,8 +181,8 @@ def main():
     results = {name: [] for name in NAMES}
     outs = {name: os.path.join(WORK, name) for name in NAMES}
     pair = [name for name in ("update", "unchanged") if name in NAMES]
-    # At its end, as the files are others then.
     turn = [(name, 0) for name in NAMES if name not in pair]
+    # At its end, as the files are others then.
     turn += [(name, part) for part in PARTS for name in pair]
     digests = {}
     for number in range(RUNS):

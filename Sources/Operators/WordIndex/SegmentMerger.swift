@@ -220,7 +220,7 @@ private final class SegmentRun: WordRun {
     self.ids = ids
     self.ordinals = ordinals
     scan = DictionaryScan(reader)
-    text = .allocate(capacity: 4 * TokenizerSettings.greatestMaximumLength)
+    text = .allocate(capacity: StoredWords.greatestByteCount)
     try advance()
   }
 

@@ -96,7 +96,7 @@ final class SpilledRun: WordRun {
     self.file = file
     rest = place[...]
     buffer = .allocate(byteCount: max(8 << 10, bufferByteCount), alignment: 16)
-    text = .allocate(capacity: 4 * TokenizerSettings.greatestMaximumLength)
+    text = .allocate(capacity: StoredWords.greatestByteCount)
     try advance()
   }
 

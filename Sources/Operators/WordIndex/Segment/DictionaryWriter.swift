@@ -9,7 +9,6 @@ final class DictionaryWriter {
   @exclusivity(unchecked) private var words = StoredWords.Writer()
   /// Of each word: how many documents it has, and what leads to them.
   @exclusivity(unchecked) private var heads: [UInt8] = []
-  @exclusivity(unchecked) private var headEnds: [Int] = []
   @exclusivity(unchecked) private var lists: [UInt8] = []
   @exclusivity(unchecked) private var word: [UInt8] = []
   @exclusivity(unchecked) private var firstWord: [UInt8] = []
@@ -91,7 +90,6 @@ final class DictionaryWriter {
         lists.append(contentsOf: list)
       }
     }
-    headEnds.append(heads.count)
     wordCount += 1
     postingCount += Int64(encoded.documentCount)
     if words.count == SegmentFrame.wordsInBlock { try endBlock() }
@@ -110,7 +108,7 @@ final class DictionaryWriter {
     block += lists
     let parts =
       format >= 3
-      ? [words.bytes, block] : [OldWords.block(words, heads, ends: headEnds, lists: lists)]
+      ? [words.bytes, block] : [OldWords.block(words, heads, lists: lists)]
     appendVarint(UInt64(file.offset - blockStart), to: &index)
     for part in parts {
       var checksum = CRC32C()
@@ -123,7 +121,6 @@ final class DictionaryWriter {
     swap(&lastFirstWord, &firstWord)
     words.removeAll()
     heads.removeAll(keepingCapacity: true)
-    headEnds.removeAll(keepingCapacity: true)
     lists.removeAll(keepingCapacity: true)
     blockStart = file.offset
   }

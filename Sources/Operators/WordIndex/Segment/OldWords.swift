@@ -56,19 +56,24 @@ enum OldWords {
 
   /// A block in the old form.
   ///
-  /// - Parameter ends: Where the words' heads end.
+  /// - Parameter heads: Of the words, one behind the other.
   static func block(
-    _ words: StoredWords.Writer, _ heads: [UInt8], ends: [Int], lists: [UInt8]
+    _ words: StoredWords.Writer, _ heads: [UInt8], lists: [UInt8]
   ) -> [UInt8] {
     var entries: [UInt8] = []
-    var (text, head) = (0, 0)
-    for (index, end) in ends.enumerated() {
-      appendVarint(UInt64(words.shared[index]), to: &entries)
-      appendVarint(UInt64(words.rests[index]), to: &entries)
-      entries += words.texts[text..<text + words.rests[index]]
-      entries += heads[head..<end]
-      text += words.rests[index]
-      head = end
+    var text = 0
+    heads.withUnsafeBufferPointer { heads in
+      var place = heads.start
+      let end = place + heads.count
+      for (shared, rest) in zip(words.shared, words.rests) {
+        appendVarint(UInt64(shared), to: &entries)
+        appendVarint(UInt64(rest), to: &entries)
+        entries += words.texts[text..<text + rest]
+        text += rest
+        let head = place
+        precondition(passHead(&place, end: end), "a head for each word")
+        entries += UnsafeBufferPointer(start: head, count: place - head)
+      }
     }
     var block: [UInt8] = []
     appendVarint(UInt64(entries.count), to: &block)
